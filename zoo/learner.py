@@ -69,6 +69,18 @@ def mean(pair: Pair) -> jax.Array:
     return pair[0] / _divisor(pair)
 
 
+def eval_variables(state: TrainState) -> dict[str, PyTree]:
+    """The variables at which to evaluate a model.
+
+    The parameters are their moving average if there is one, else what the optimizer
+    says (`optim.eval_params`).
+    """
+    params = state.ema
+    if params is None:
+        params = optim.eval_params(state.opt_state, state.params)
+    return {"params": params, **state.model_state}
+
+
 def supervised(
     model,
     loss: Callable[[Any, Batch], Pair],
@@ -196,6 +208,10 @@ def supervised(
             grads = jax.tree.map(lambda g: g / weight.astype(g.dtype), grads)
             return grads, pairs, mean_of_floats(model_state)
 
+        def value_fn(params, grad_fn=None):
+            del grad_fn  # optax's line searches refuse arguments that this one does
+            return mean(reduced(params)[1]["loss"])
+
         grads, pairs, model_state = reduced(state.params)
         updates, opt_state = optimizer.update(
             grads,
@@ -203,8 +219,8 @@ def supervised(
             state.params,
             value=mean(pairs["loss"]),
             grad=grads,
-            value_fn=lambda p: mean(reduced(p)[1]["loss"]),
-            grad_fn=lambda p: reduced(p)[0],
+            value_fn=value_fn,
+            grad_fn=lambda params: reduced(params)[0],
         )
         params = optax.apply_updates(state.params, updates)
         new = TrainState(
@@ -218,10 +234,8 @@ def supervised(
         return new, pairs
 
     def evaluate(state, batch):
-        params = state.ema
-        if ema is None:
-            params = optim.eval_params(state.opt_state, state.params)
-        return total(apply(params, state.model_state, batch)[0])
+        variables = eval_variables(state)
+        return total(apply(variables["params"], state.model_state, batch)[0])
 
     return Learner(init, step, evaluate)
 

@@ -262,9 +262,7 @@ class _Loop:
         label = f"stage {i + 1}/{len(self.stages)}" if self.stages[1:] else "train"
         self.progress.begin(label, stage.steps, start)
         tests = [r for r in self.history if (r["stage"], r["split"]) == (i, "test")]
-        ended = start >= stage.steps or bool(
-            o.early_stop and o.early_stop.stalled(tests)
-        )
+        ended = start >= stage.steps or self._over(run, state, tests)
         window = Window(start, stage.stream.batch_size)
         step = start
 

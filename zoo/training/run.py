@@ -24,7 +24,7 @@ from typing import Any
 
 import jax
 
-FREE = ("steps", "epochs", "parallel", "progress", "run", "data_dir", "distributed")
+FREE = ("steps", "epochs", "machine", "progress", "run", "data_dir")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 

@@ -1,0 +1,172 @@
+"""Any model of the table learns to tell ten kinds of clothing apart.
+
+Run:    python -m experiments.fashion_mnist
+        python -m experiments.fashion_mnist --model mlp --optimizer momentum
+        python -m experiments.fashion_mnist --data fashion_mnist --epochs 5
+        python -m experiments.fashion_mnist --cpu-devices 8 --parallel shard_map
+Expect: EXPECT
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import optim
+import zoo
+from zoo.training import EarlyStop, Machine, figures
+from zoo.training.cli import run
+from zoo.training.report import Report
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags.
+
+    Attributes:
+        model: a name of `python -m zoo list`.
+        optimizer: a name of `optim.names()`.
+        learning_rate: of the optimizer.
+        data: fashion_mnist_small ships with the code; others are found or fetched.
+        data_dir: where the data set lies, if not in the usual places.
+        epochs: passes over the training set.
+        batch_size: examples of a step, over all devices.
+        ema: evaluate a moving average of the parameters with this decay.
+        bfloat16: compute in bfloat16.
+        accumulate: micro-batches of a step.
+        patience: stop when the test loss has not fallen for so many epochs.
+        seed: of parameters, order and chance.
+        run: the run folder; by default runs/fashion_mnist/ and the settings.
+        progress: show a progress bar.
+        machine: devices and hosts.
+    """
+
+    model: str = "lenet5"
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    data: str = "fashion_mnist_small"
+    data_dir: str | None = None
+    epochs: int = 10
+    batch_size: int = 64
+    ema: float | None = None
+    bfloat16: bool = False
+    accumulate: int = 1
+    patience: int | None = None
+    seed: int = 0
+    run: str | None = None
+    progress: bool = True
+    machine: Machine = Machine()
+
+
+def main(cfg: Config) -> dict[str, float]:
+    """Trains, evaluates after every epoch, and writes the report.
+
+    Returns:
+        `loss` and `accuracy` on the test set, and `steps` taken.
+
+    Raises:
+        ValueError: a flag that names nothing or is out of range.
+    """
+    cfg.machine.start()
+    dataset = zoo.data.load(cfg.data, cfg.data_dir)
+    to_float = zoo.data.to_float(dataset.scale)
+    stream = zoo.data.batches(
+        dataset.train, cfg.batch_size, seed=cfg.seed, transform=to_float
+    )
+    tests = zoo.data.once(dataset.test, 4 * cfg.batch_size, transform=to_float)
+    optimizer = optim.get(cfg.optimizer, learning_rate=cfg.learning_rate)
+
+    def build(axis_name=None):
+        model = zoo.create(
+            cfg.model, num_classes=len(dataset.classes), axis_name=axis_name
+        )
+        return zoo.supervised(
+            model,
+            zoo.functional.cross_entropy,
+            optimizer,
+            metrics={"accuracy": zoo.metrics.accuracy},
+            axis_name=axis_name,
+            ema=cfg.ema,
+            dtype=jax.numpy.bfloat16 if cfg.bfloat16 else None,
+            accumulate=cfg.accumulate,
+        )
+
+    if cfg.epochs < 1:
+        raise ValueError(f"epochs must be a positive integer, got {cfg.epochs}")
+    epoch = -(-stream.examples // cfg.batch_size)
+    folder = Path(cfg.run or Path("runs", "fashion_mnist", _name(cfg)))
+    result = zoo.training.fit(
+        build,
+        stream,
+        epoch * cfg.epochs,
+        evaluation=tests,
+        eval_every=epoch,
+        checkpoint_every=epoch,
+        log_every=min(50, epoch),
+        seed=cfg.seed,
+        parallel=cfg.machine.parallel,
+        run=folder,
+        config=dataclasses.asdict(cfg),
+        early_stop=cfg.patience and EarlyStop(patience=cfg.patience),
+        progress=cfg.progress,
+    )
+    if jax.process_index() == 0:
+        model = zoo.create(cfg.model, num_classes=len(dataset.classes))
+        _report(cfg, result, _predict(model, result.state, tests), dataset)
+    return {**result.metrics, "steps": result.history[-1]["step"]}
+
+
+def _name(cfg: Config) -> str:
+    name = f"{cfg.data}-{cfg.model}-{cfg.optimizer}-{cfg.learning_rate:g}"
+    return f"{name}-seed{cfg.seed}"
+
+
+def _predict(model, state, tests) -> np.ndarray:  # [N, classes]
+    apply = jax.jit(model.apply)
+    variables = zoo.eval_variables(state)
+    logits = [apply(variables, tests.at(i)["x"]) for i in range(tests.steps)]
+    return np.concatenate(jax.device_get(logits))[: tests.examples]
+
+
+def _report(cfg, result, logits, dataset) -> None:
+    report = Report("Fashion-MNIST", f"{cfg.model} by {cfg.optimizer}")
+    rows = [(k, f"{v:.4f}") for k, v in result.metrics.items()]
+    table = Table("test", "value", box=None)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    report.table(["on the test set", "value"], rows)
+    for name in ("loss", "accuracy"):
+        curves = {
+            split: tuple(zip(*[(r["step"], r[name]) for r in result.history
+                               if r["split"] == split], strict=True))
+            for split in ("train", "test")
+        }  # fmt: skip
+        report.figure(figures.curves(curves, "step", name), f"{name} by step", name)
+    truth = dataset.test["y"]
+    report.figure(
+        figures.confusion(truth, logits.argmax(-1), dataset.classes),
+        "what is taken for what",
+        "confusion",
+    )
+    wrong = np.flatnonzero(logits.argmax(-1) != truth)
+    surest = wrong[np.argsort(-logits[wrong].max(-1))][:16]
+    titles = [
+        f"{dataset.classes[truth[i]]}, called {dataset.classes[logits[i].argmax()]}"
+        for i in surest
+    ]
+    report.figure(
+        figures.gallery(dataset.test["x"][surest], titles),
+        "the mistakes it was surest of",
+        "mistakes",
+    )
+    report.table(["setting", "value"], list(dataclasses.asdict(cfg).items()))
+    path = report.write(result.run / "report.html")
+    print(f"report: {path}")
+
+
+if __name__ == "__main__":
+    run(main, Config)

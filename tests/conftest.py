@@ -1,0 +1,91 @@
+"""What every test runs under: eight CPU devices, no rank promotion, no window.
+
+Several devices share few cores here. A collective waits until all eight threads have
+come to it, and XLA ends the process where one is kept waiting too long, so:
+
+- the wait is set to minutes;
+- a test that asks for the fixture `devices` joins the group "devices", and all tests
+  of a group run in one worker, one after another (`--dist loadgroup`). A test that
+  starts such work otherwise, in processes of its own say, says so itself:
+  `@pytest.mark.xdist_group("devices")`.
+
+Tests against references lie in tests/parity/ or in files test_parity_*.py. They carry
+the mark `reference`, and with `--no-references` those files are not even imported, so
+that nothing else asks for torch. Elsewhere a test marks itself `reference` and imports
+the reference inside.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Read by XLA, JAX and matplotlib when they start, here and in processes started here.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["MPLBACKEND"] = "Agg"
+# Tests compile the same small programs over and over, in several processes: half of
+# their time. Kept beside pytest's own cache.
+CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_cpu_collective_call_warn_stuck_timeout_seconds=120",
+        "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+    ]
+).strip()
+
+import jax  # noqa: E402
+
+DEVICES = 8
+
+collect_ignore = ["references.py"]  # support for tests, and it imports torch
+
+jax.config.update("jax_num_cpu_devices", DEVICES)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def is_parity(path: Path) -> bool:
+    """Whether all of a test file is about references."""
+    return "parity" in path.parent.parts or path.name.startswith("test_parity_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-references",
+        action="store_true",
+        help="leave out the tests that need torch, scikit-learn and the like",
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    if config.getoption("--no-references"):
+        return is_parity(collection_path.relative_to(config.rootpath)) or None
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    for item in items:
+        if is_parity(item.path.relative_to(config.rootpath)):
+            item.add_marker(pytest.mark.reference)
+        grouped = item.get_closest_marker("xdist_group")
+        if "devices" in getattr(item, "fixturenames", ()) and not grouped:
+            item.add_marker(pytest.mark.xdist_group("devices"))
+    if config.getoption("--no-references"):
+        left_out = [item for item in items if item.get_closest_marker("reference")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def devices() -> list[jax.Device]:
+    """The eight CPU devices; who asks for them runs in the group "devices"."""
+    found = jax.devices("cpu")
+    assert len(found) == DEVICES
+    return found

@@ -1,0 +1,272 @@
+"""What every optimizer in the table promises."""
+
+import ast
+import inspect
+import math
+import re
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optim
+from optim.table import OPTIMIZERS
+from tests.optim.formulas import follow, formulas
+
+FOLDER = Path(optim.__file__).parent
+DTYPES = ("float32", "bfloat16", "float64")
+every = pytest.mark.parametrize("name", optim.names())
+
+
+def schedule(step):
+    return jnp.where(step < 5, 0.1, 0.01)
+
+
+def parameters(dtype):
+    return {
+        "w": jnp.linspace(-1.0, 2.0, 6, dtype=dtype).reshape(2, 3),
+        "b": (jnp.asarray(0.5, dtype), jnp.ones((3,), dtype)),
+    }
+
+
+def gradient(params):
+    return jax.tree.map(lambda x: 2 * (x - 1), params)
+
+
+def run(tx, params, steps=10):
+    """Steps down sum (x - 1)^2: traced once, both arguments donated."""
+    params = jax.tree.map(jnp.copy, params)
+    state, traces = tx.init(params), []
+
+    def step(params, state):
+        traces.append(1)  # Python runs this line only when jax traces
+        updates, new = tx.update(gradient(params), state, params, not_an_argument=0)
+        chex.assert_trees_all_equal_shapes_and_dtypes(updates, params)
+        assert jax.tree.map(jax.typeof, new) == jax.tree.map(jax.typeof, state)
+        return optax.apply_updates(params, updates), new
+
+    step = jax.jit(step, donate_argnums=(0, 1))
+    for _ in range(steps):
+        params, state = step(params, state)
+    assert len(traces) == 1
+    return params, state
+
+
+@pytest.mark.parametrize("rate", [0.01, schedule], ids=["number", "schedule"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@every
+def test_runs_donated_traced_once_in_strict_promotion(name, dtype, rate):
+    with jax.enable_x64(dtype == "float64"), jax.numpy_dtype_promotion("strict"):
+        params, _ = run(optim.get(name, learning_rate=rate), parameters(dtype))
+        chex.assert_tree_all_finite(params)
+        chex.assert_trees_all_equal_shapes_and_dtypes(params, parameters(dtype))
+
+
+@every
+def test_goes_downhill(name):
+    params, _ = run(optim.get(name, learning_rate=0.02), parameters("float32"), 200)
+    chex.assert_trees_all_close(params, jax.tree.map(jnp.ones_like, params), atol=0.1)
+
+
+@every
+def test_params_of_several_dtypes_and_gradients_of_another(name):
+    params = {"a": jnp.ones(3, jnp.bfloat16), "b": jnp.ones(3, jnp.float32)}
+    grads = {"a": jnp.ones(3, jnp.float32), "b": jnp.ones(3, jnp.bfloat16)}
+    tx = optim.get(name, learning_rate=0.01)
+    with jax.numpy_dtype_promotion("strict"):
+        updates, state = tx.update(grads, tx.init(params), params)
+        chex.assert_trees_all_equal_shapes_and_dtypes(updates, params)
+        # Without params, the updates keep the dtype of the gradients.
+        updates, _ = tx.update(grads, state)
+        chex.assert_trees_all_equal_shapes_and_dtypes(updates, grads)
+
+
+@every
+def test_bfloat16_follows_float32(name):
+    """Also over many steps: averages in bfloat16 would stall."""
+    tx = optim.get(name, learning_rate=0.01)
+
+    def path(dtype):  # constant gradients, so that only the state can go wrong
+        params = jnp.zeros(4, dtype)
+        grads = jnp.asarray([1.0, -0.5, 0.25, 2.0], dtype)
+
+        def step(state, t):
+            updates, state = tx.update(grads * jnp.cos(t / 9).astype(dtype), state)
+            return state, updates.astype(jnp.float32)
+
+        return jax.lax.scan(step, tx.init(params), jnp.arange(300.0))[1]
+
+    # 2^-8 is bfloat16's rounding; the cosine, the step and the rate round once each.
+    scale = float(jnp.abs(path(jnp.float32)).max())
+    np.testing.assert_allclose(
+        path(jnp.bfloat16), path(jnp.float32), rtol=2**-5, atol=scale * 2**-5
+    )
+
+
+@every
+def test_state_holds_no_buffer_of_the_params(name):
+    for rate in (0.1, schedule):
+        tx, params = optim.get(name, learning_rate=rate), parameters("float32")
+        leaves = [*jax.tree.leaves(params), *jax.tree.leaves(tx.init(params))]
+        places = [leaf.unsafe_buffer_pointer() for leaf in leaves]
+        assert len(set(places)) == len(places)
+
+
+@every
+def test_traced_rate_under_vmap_equals_numbers(name):
+    params = parameters("float32")
+    rates = (0.0, 0.001, 0.01)
+
+    def walk(rate):  # the optimizer is built inside the traced function
+        tx = optim.get(name, learning_rate=rate)
+
+        def step(carry, _):
+            params, state = carry
+            updates, state = tx.update(gradient(params), state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        carry = (params, tx.init(params))
+        return jax.lax.scan(step, carry, length=5)[0][0]
+
+    with jax.numpy_dtype_promotion("strict"):
+        together = jax.jit(jax.vmap(walk))(jnp.asarray(rates))
+    for i, rate in enumerate(rates):
+        alone = walk(rate)
+        chex.assert_trees_all_close(
+            jax.tree.map(lambda x, i=i: x[i], together), alone, rtol=1e-6
+        )
+    still = jax.tree.map(lambda x: x[0], together)
+    chex.assert_trees_all_equal(still, params)  # rate 0
+
+
+@every
+def test_every_number_may_be_traced_in_any_float(name):
+    """A sweep may map over any number, and its array may be wider than the params."""
+    given = {
+        parameter.name: 0.01 if parameter.name == "learning_rate" else parameter.default
+        for parameter in inspect.signature(OPTIMIZERS[name]).parameters.values()
+        if not isinstance(parameter.default, str)
+    }
+
+    def one(given):
+        params = parameters("float32")
+        tx = optim.get(name, **given)
+        updates, new = tx.update(gradient(params), tx.init(params), params)
+        chex.assert_trees_all_equal_shapes_and_dtypes(updates, params)
+        chex.assert_trees_all_equal_shapes_and_dtypes(new, tx.init(params))
+        return updates
+
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        for dtype in (jnp.float32, jnp.float64):
+            traced = jax.tree.map(lambda x, dtype=dtype: jnp.asarray(x, dtype), given)
+            # float32(0.999) itself is off by 1e-8, a part in 1e5 of 1 - 0.999.
+            chex.assert_trees_all_close(jax.jit(one)(traced), one(given), rtol=1e-4)
+
+
+@every
+def test_chains_with_optax(name):
+    tx = optax.chain(
+        optax.clip(0.5),
+        optim.get(name, learning_rate=0.01),
+        optax.masked(optax.add_decayed_weights(0.0), True),
+    )
+    ours, _ = run(tx, parameters("float32"))
+    clipped = optim.get(name, learning_rate=0.01)
+    params = parameters("float32")
+    state = clipped.init(params)
+    for _ in range(10):
+        grads = jax.tree.map(lambda g: jnp.clip(g, -0.5, 0.5), gradient(params))
+        updates, state = clipped.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    chex.assert_trees_all_close(ours, params, rtol=1e-6)
+
+
+@every
+def test_masked_parameters_and_injected_rates(name):
+    params = {"w": jnp.ones(3), "table": jnp.arange(3)}
+    grads = {"w": jnp.ones(3), "table": jnp.zeros(3, int)}
+    tx = optim.get(name, learning_rate=0.01)
+    masked = optax.masked(tx, {"w": True, "table": False})
+    updates, _ = masked.update(grads, masked.init(params), params)
+    want, _ = tx.update(jnp.ones(3), tx.init(jnp.ones(3)), jnp.ones(3))
+    np.testing.assert_array_equal(updates["w"], want)
+
+    injected = optax.inject_hyperparams(OPTIMIZERS[name])(learning_rate=0.01)
+    got, _ = jax.jit(injected.update)(jnp.ones(3), injected.init(jnp.ones(3)))
+    np.testing.assert_allclose(got, want, rtol=1e-4)  # its numbers are float32
+
+
+BAD_RATES = [-0.1, math.nan, math.inf, "0.1", None, True, 1j, jnp.ones(2), -1]
+
+
+@pytest.mark.parametrize("rate", [*BAD_RATES, np.float32(-1), jnp.asarray(math.nan)])
+@every
+def test_refuses_a_bad_learning_rate(name, rate):
+    allowed = r"a finite number >= 0 or a schedule \(step -> number\)"
+    message = f"learning_rate must be {allowed}, got {re.escape(repr(rate))}"
+    with pytest.raises(ValueError, match=message):
+        optim.get(name, learning_rate=rate)
+
+
+@every
+def test_accepts_every_kind_of_number(name):
+    params = parameters("float32")
+    for one in (1, 1.0, np.float32(1), np.float64(1), np.asarray(1), jnp.asarray(1)):
+        tx = optim.get(name, learning_rate=one)
+        got = tx.update(gradient(params), tx.init(params), params)[0]
+        want = optim.get(name, learning_rate=1.0)
+        want = want.update(gradient(params), want.init(params), params)[0]
+        chex.assert_trees_all_equal(got, want)
+
+
+@every
+def test_refuses_a_traced_rate_that_is_no_scalar(name):
+    with pytest.raises(ValueError, match="learning_rate must be"):
+        jax.eval_shape(lambda r: optim.get(name, learning_rate=r).init(r), jnp.ones(2))
+
+
+@every
+def test_formula_of_the_docstring(name):
+    with jax.enable_x64(True):
+        tx = optim.get(name, learning_rate=0.1)
+        got, _ = run(tx, jnp.asarray([-1.0, 3.0, 0.5]))
+    np.testing.assert_allclose(got, follow(formulas(name)[0], name), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem
+)
+def test_every_constructor_is_in_the_table(path):
+    """A public function that gives a transformation, its scale_by_ half aside."""
+    listed = {(f.__module__, f.__name__) for f in OPTIMIZERS.values()}
+    for node in ast.parse(path.read_text()).body:
+        if not isinstance(node, ast.FunctionDef) or path.stem == "table":
+            continue
+        returns = ast.unparse(node.returns) if node.returns else ""
+        first = [argument.arg for argument in node.args.args][:1]
+        constructor = "GradientTransformation" in returns or first == ["learning_rate"]
+        if constructor and not node.name.startswith(("_", "scale_by_")):
+            assert (f"optim.{path.stem}", node.name) in listed, node.name
+        half = node.name.removeprefix("scale_by_")
+        if half != node.name and half != "learning_rate":
+            assert half in OPTIMIZERS and hasattr(optim, node.name)
+
+
+@every
+def test_is_named_for_its_file_and_exported(name):
+    constructor = OPTIMIZERS[name]
+    assert constructor.__name__ == name == constructor.__module__.split(".")[-1]
+    assert getattr(optim, name) is constructor
+
+
+def test_init_reexports_sorted_and_nothing_else():
+    text = (FOLDER / "__init__.py").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("from ")]
+    kinds = {type(node) for node in ast.parse(text).body[1:]}
+    assert kinds == {ast.ImportFrom}
+    assert all(re.fullmatch(r"from optim\.\w+ import (\w+) as \1", x) for x in lines)
+    assert [x.split()[1] for x in lines] == sorted(x.split()[1] for x in lines)

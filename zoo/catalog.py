@@ -1,0 +1,213 @@
+"""THE table: every model by its name.
+
+A row is data. Tests, the command line and the README's tables are made from it; a
+new model is one file and its rows here.
+"""
+
+import fnmatch
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from zoo.card import Card, describe
+from zoo.classical import mlp
+from zoo.errors import unknown
+from zoo.vision import lenet, lenet5_1998
+
+LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
+RUMELHART = "Rumelhart et al., Nature 1986, https://doi.org/10.1038/323533a0"
+COX = "Cox, Journal of the Royal Statistical Society B 1958"
+TUTORIALS = "Theano deep learning tutorials"
+
+
+def image(height: int, width: int, channels: int) -> Callable[[int], Any]:
+    """The input of a model of images, as a function of the batch size."""
+    shape = (height, width, channels)
+    return lambda batch: jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+
+
+class Row(NamedTuple):
+    """A model of the table.
+
+    Attributes:
+        module: the linen class.
+        task: what it is for.
+        inputs: batch size -> ShapeDtypeStruct, or a pytree of them.
+        paper: where it was published.
+        parameters: the published count, or the one that follows from the layout.
+        convention: what that count counts.
+        fields: the class's fields where they differ from its defaults.
+        tiny: fields of the smallest model that has every branch, for tests.
+        published: fields of the form in which it was published, where ours computes
+            the same in another way; multiply-adds are counted there.
+        figures: published results, as text.
+        reference: the same model elsewhere.
+        notes: what a user should know.
+    """
+
+    module: type[nn.Module]
+    task: str
+    inputs: Callable[[int], Any]
+    paper: str
+    parameters: int
+    convention: str
+    fields: dict[str, Any] = {}
+    tiny: dict[str, Any] = {}
+    published: dict[str, Any] = {}
+    figures: str = ""
+    reference: str = ""
+    notes: str = ""
+
+
+MODELS: dict[str, Row] = {
+    "linear_softmax": Row(
+        module=mlp.MLP,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=COX,
+        parameters=7_850,
+        convention="weights and biases, 28x28x1 to 10",
+        fields={"widths": ()},
+        figures=f"MNIST test error 7.489 % ({TUTORIALS}, logreg)",
+        reference="torch.nn.Linear",
+        notes="Softmax regression: convex, so every optimizer should find the same.",
+    ),
+    "mlp": Row(
+        module=mlp.MLP,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=RUMELHART,
+        parameters=101_770,
+        convention="weights and biases, 784-128-10",
+        fields={"widths": (128,)},
+        tiny=mlp.TINY,
+        reference="torch.nn.Sequential of Linear and ReLU",
+    ),
+    "mlp_500": Row(
+        module=mlp.MLP,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=RUMELHART,
+        parameters=397_510,
+        convention="weights and biases, 784-500-10",
+        fields={"widths": (500,), "activation": "tanh"},
+        tiny=mlp.TINY,
+        figures=f"MNIST test error 1.65 % ({TUTORIALS}, mlp)",
+        reference="torch.nn.Sequential of Linear and Tanh",
+    ),
+    "lenet5_1998": Row(
+        module=lenet5_1998.LeNet51998,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=LECUN,
+        parameters=60_000,
+        convention="learned ones, as printed; the targets of the last layer are fixed",
+        tiny=lenet5_1998.TINY,
+        published={"dense": False},
+        figures="MNIST test error 0.95 %, with distortions 0.8 % (the paper)",
+        notes="Outputs are minus distances; `map_criterion` is the paper's loss.",
+    ),
+    "lenet5": Row(
+        module=lenet.LeNet,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=LECUN,
+        parameters=61_706,
+        convention="weights and biases, 6-16-120-84-10, dense connections",
+        tiny=lenet.TINY,
+        reference="torch.nn.Sequential",
+        notes="The form that is taught: ReLU and max pooling; both are fields.",
+    ),
+    "lenet_caffe": Row(
+        module=lenet.LeNet,
+        task="classification",
+        inputs=image(28, 28, 1),
+        paper=LECUN,
+        parameters=431_080,
+        convention="weights and biases, 20-50-500-10",
+        fields={"maps": (20, 50), "widths": (500,), "padding": "VALID"},
+        tiny={**lenet.TINY, "padding": "VALID"},
+        figures=f"MNIST test error 0.92 % ({TUTORIALS}, lenet)",
+        reference="Caffe's lenet.prototxt, which leaves out the first ReLUs",
+    ),
+}
+
+
+def create(name: str, **overrides) -> nn.Module:
+    """A model of the table.
+
+    Args:
+        name: a name of `list_models()`.
+        **overrides: fields of its class. `axis_name`, which a builder gives to every
+            model, is left out for those that have no use for it.
+
+    Raises:
+        ValueError: an unknown name or field.
+    """
+    row = _row(name)
+    known = _fields(row.module)
+    if "axis_name" not in known:
+        overrides.pop("axis_name", None)
+    for override in overrides:
+        if override not in known:
+            raise unknown(f"field of {name}", override, known)
+    return row.module(**{**row.fields, **overrides})
+
+
+def list_models(pattern: str = "*", task: str | None = None) -> list[str]:
+    """Names of the table, sorted.
+
+    Args:
+        pattern: with `*` and `?` as in file names.
+        task: only models of this task.
+
+    Raises:
+        ValueError: a task that no model has.
+
+    >>> list_models("lenet5*")
+    ['lenet5', 'lenet5_1998']
+    """
+    tasks = {row.task for row in MODELS.values()}
+    if task is not None and task not in tasks:
+        raise unknown("task", task, tasks)
+    names = fnmatch.filter(MODELS, pattern)
+    return sorted(name for name in names if task in (None, MODELS[name].task))
+
+
+def card(name: str, **overrides) -> Card:
+    """What is known of a model, and what is counted on it.
+
+    Args:
+        name: a name of `list_models()`.
+        **overrides: as for `create`.
+
+    Raises:
+        ValueError: an unknown name or field.
+    """
+    row = _row(name)
+    return describe(
+        name,
+        create(name, **overrides),
+        create(name, **{**row.published, **overrides}),
+        row.inputs(1),
+        task=row.task,
+        paper=row.paper,
+        published_parameters=None if overrides else row.parameters,
+        convention=row.convention,
+        figures=row.figures,
+        reference=row.reference,
+        notes=row.notes,
+    )
+
+
+def _row(name: str) -> Row:
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    return MODELS[name]
+
+
+def _fields(module: type[nn.Module]) -> list[str]:
+    return [f for f in module.__dataclass_fields__ if f not in ("parent", "name")]

@@ -1,0 +1,3 @@
+"""Classical learners."""
+
+from zoo.classical.mlp import MLP as MLP

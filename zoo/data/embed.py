@@ -1,0 +1,97 @@
+"""Drawing the embedded data sets from what their owners publish.
+
+    python -m zoo.data.embed OUT --fashion FOLDER --digits FILE
+
+`fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
+each of the ten classes, in the order of the owner's files. `digits.npz` holds the
+1,797 images of the UCI test set in their order, the last 360 as test. Both have
+x_train, y_train, x_test, y_test; all arrays are uint8.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from zoo.data.formats import DataError, read_bytes
+from zoo.data.table import SOURCES
+
+
+def first_of_each(y: np.ndarray, each: int) -> np.ndarray:
+    """Positions of the first examples of each class, in ascending order.
+
+    Args:
+        y: labels [N].
+        each: examples of each class.
+
+    Returns:
+        Positions [classes * each].
+
+    Raises:
+        ValueError: if a class has fewer examples.
+
+    >>> first_of_each(np.array([1, 0, 1, 1, 0]), 2)
+    array([0, 1, 2, 4])
+    """
+    found = [np.flatnonzero(y == label)[:each] for label in np.unique(y)]
+    if min(map(len, found)) < each:
+        raise ValueError(f"a class has {min(map(len, found))} examples, not {each}")
+    return np.sort(np.concatenate(found))
+
+
+def fashion(folder: Path, train: int = 200, test: int = 50) -> dict[str, np.ndarray]:
+    """Class-balanced small Fashion-MNIST, from the owner's four files."""
+    arrays = {}
+    splits = SOURCES["fashion_mnist"].read(folder)
+    for name, split, each in zip(("train", "test"), splits, (train, test), strict=True):
+        chosen = first_of_each(split["y"], each)
+        arrays[f"x_{name}"] = split["x"][chosen]
+        arrays[f"y_{name}"] = split["y"][chosen].astype(np.uint8)
+    return arrays
+
+
+def digits(file: Path, test: int = 360) -> dict[str, np.ndarray]:
+    """The 8x8 digits, from UCI's optdigits.tes or its copy in scikit-learn.
+
+    Args:
+        file: lines of 64 pixels, 0 to 16, and a label; gzipped or not.
+        test: how many of the last lines are the test set.
+    """
+    lines = read_bytes(file).decode("latin1").splitlines()
+    try:
+        table = np.array([line.split(",") for line in lines], float)  # [N, 64 + 1]
+        pixels, y = table[:, :-1], table[:, -1]
+        right = pixels.shape[1] == 64 and pixels.min() >= 0 and pixels.max() <= 16
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{file}: not a table of numbers: {error}") from error
+    if not right:
+        raise DataError(f"{file}: expected lines of 64 pixels from 0 to 16 and a label")
+    x = pixels.astype(np.uint8).reshape(-1, 8, 8)
+    y = y.astype(np.uint8)
+    return {
+        "x_train": x[:-test],
+        "y_train": y[:-test],
+        "x_test": x[-test:],
+        "y_test": y[-test:],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes what was asked for; returns 0."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path, help="folder for the npz files")
+    parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST")
+    parser.add_argument("--digits", type=Path, help="optdigits.tes or digits.csv.gz")
+    args = parser.parse_args(argv)
+    args.out.mkdir(parents=True, exist_ok=True)
+    if args.fashion:
+        target = args.out / "fashion_mnist_small.npz"
+        np.savez_compressed(target, **fashion(args.fashion))
+    if args.digits:
+        np.savez_compressed(args.out / "digits.npz", **digits(args.digits))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

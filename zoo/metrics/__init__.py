@@ -1,0 +1,3 @@
+"""Metrics, as pairs (sum, weight)."""
+
+from zoo.metrics.classification import accuracy as accuracy

@@ -1,0 +1,72 @@
+"""LeNet as it is written today: two convolutions, each pooled, and dense layers.
+
+    x -> [conv 5x5 -> f -> pool 2] x 2 -> [dense -> f] x n -> dense
+
+LeNet-5 (6-16-120-84, 61,706 parameters for 28x28x1) and the 20-50-500 of Caffe and
+of the Theano tutorials (431,080) are this class with other fields.
+
+Shapes: B examples, H height, W width, C channels, K classes.
+Differs from the paper: dense connections, max pooling without parameters, ReLU, and
+logits instead of distances. `lenet5_1998` is as printed.
+
+References:
+    LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791
+"""
+
+import flax.linen as nn
+import jax
+
+from zoo.functional.pooling import max_pool, mean_pool
+
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
+POOLS = {"max": max_pool, "mean": mean_pool}
+TINY = dict(maps=(2, 3), widths=(5,))  # the size that the tests run
+
+
+class LeNet(nn.Module):
+    """Convolutional classifier of small images.
+
+    Attributes:
+        num_classes: logits of an example (K).
+        maps: feature maps of the two convolutions.
+        widths: units of the dense layers before the last.
+        padding: of the first convolution: `SAME` or `VALID`; the second has none.
+        activation: `relu` or `tanh`.
+        pool: `max` or `mean`.
+
+    Raises:
+        ValueError: an image too small to leave a pixel, or a field out of range.
+    """
+
+    num_classes: int = 10
+    maps: tuple[int, int] = (6, 16)
+    widths: tuple[int, ...] = (120, 84)
+    padding: str = "SAME"
+    activation: str = "relu"
+    pool: str = "max"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        del train  # nothing here behaves otherwise in training
+        for name, table in (("activation", ACTIVATIONS), ("pool", POOLS)):
+            if getattr(self, name) not in table:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(table)}, "
+                    f"got {getattr(self, name)!r}"
+                )
+        least = 12 if self.padding == "SAME" else 16
+        if x.ndim != 4 or min(x.shape[1:3]) < least:
+            raise ValueError(
+                f"LeNet takes images [B, H, W, C] with H and W of at least {least}, "
+                f"got {x.shape}"
+            )
+        f, pool = ACTIVATIONS[self.activation], POOLS[self.pool]
+        x = nn.Conv(self.maps[0], (5, 5), padding=self.padding, name="conv_0")(x)
+        x = pool(f(x))  # [B, H, W, C] -> [B, H/2, W/2, 6]
+        x = nn.Conv(self.maps[1], (5, 5), padding="VALID", name="conv_1")(x)
+        x = pool(f(x))  # -> [B, H/4 - 2, W/4 - 2, 16]
+        x = x.reshape(len(x), -1)
+        for i, width in enumerate(self.widths):
+            x = f(nn.Dense(width, name=f"dense_{i}")(x))
+        return nn.Dense(self.num_classes, name="head")(x)  # -> [B, K]
