@@ -58,7 +58,9 @@ ARROWS = FAMILIES | {
     "zoo.data": set(),
     "zoo.learner": {"zoo.functional", "zoo.metrics", "optim"},
     "zoo.training": {"zoo.learner", "zoo.data", "optim"},
-    "zoo.catalog": {*FAMILIES, *LEARNING},
+    "zoo.receptive": set(),
+    "zoo.card": {"zoo.receptive"},
+    "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.tables"},
     "zoo.tables": ZOO | {"optim", "experiments"},  # writes what the README shows

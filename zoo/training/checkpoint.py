@@ -51,7 +51,7 @@ def save(folder: Path, step: int, state: Any, info: dict, keep: int = 3) -> Path
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        _orbax().save(temporary / "arrays", args=_save_args(leaves))
+        _orbax().save(temporary.absolute() / "arrays", args=_save_args(leaves))
         manifest = {
             "step": step,
             "info": info,
@@ -114,7 +114,7 @@ def restore(path: Path, like: Any) -> tuple[Any, dict]:
             f"{path} is a checkpoint of something else: nothing takes its leaf "
             f"{extra[0]}"
         )
-    arrays = _orbax().restore(path / "arrays")
+    arrays = _orbax().restore(path.absolute() / "arrays")
     leaves = [
         typed(arrays[n], x.dtype) for n, (_, x) in zip(names, wanted, strict=True)
     ]
