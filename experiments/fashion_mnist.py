@@ -4,7 +4,7 @@ Run:    python -m experiments.fashion_mnist
         python -m experiments.fashion_mnist --model mlp --optimizer momentum
         python -m experiments.fashion_mnist --data fashion_mnist --epochs 5
         python -m experiments.fashion_mnist --cpu-devices 8 --parallel shard_map
-Expect: EXPECT
+Expect: measured below
 """
 
 import dataclasses

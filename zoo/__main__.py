@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
             _list(args.pattern, args.task)
         else:
             _card(args.name, dict(map(_field, args.set)))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -54,8 +54,9 @@ def _list(pattern: str, task: str | None) -> None:
     table = Table("model", "task", "input", "parameters", "paper", box=None)
     for name in names:
         row = MODELS[name]
+        paper = row.paper.split(", http")[0]  # the card has the address
         size = "x".join(map(str, row.inputs(1).shape[1:]))
-        table.add_row(name, row.task, size, f"{row.parameters:,}", row.paper)
+        table.add_row(name, row.task, size, f"{row.parameters:,}", paper)
     Console().print(table)
 
 

@@ -97,8 +97,8 @@ def describe(
         input=inputs.shape[1:],
         parameters=count(variables["params"]),
         macs=multiply_adds(published.apply, variables, inputs),
-        activations=activations(model, variables, inputs),
-        receptive_field=receptive_field(model, inputs),
+        activations=activations(published, variables, inputs),
+        receptive_field=receptive_field(published, inputs),
         **known,
     )
 

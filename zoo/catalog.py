@@ -1,6 +1,6 @@
-"""THE table: every model by its name.
+"""THE tables: every model and every kind of learner by its name.
 
-A row is data. Tests, the command line and the README's tables are made from it; a
+A row is data. Tests, the command line and the README's tables are made from them; a
 new model is one file and its rows here.
 """
 
@@ -11,10 +11,15 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+import optim
 from zoo.card import Card, describe
 from zoo.classical import mlp
 from zoo.errors import unknown
+from zoo.functional.losses import cross_entropy
+from zoo.learner import Batch, Learner, supervised
+from zoo.metrics.classification import accuracy
 from zoo.vision import lenet, lenet5_1998
 
 LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
@@ -118,6 +123,7 @@ MODELS: dict[str, Row] = {
         parameters=61_706,
         convention="weights and biases, 6-16-120-84-10, dense connections",
         tiny=lenet.TINY,
+        published={"blocks": False},
         reference="torch.nn.Sequential",
         notes="The form that is taught: ReLU and max pooling; both are fields.",
     ),
@@ -128,11 +134,58 @@ MODELS: dict[str, Row] = {
         paper=LECUN,
         parameters=431_080,
         convention="weights and biases, 20-50-500-10",
-        fields={"maps": (20, 50), "widths": (500,), "padding": "VALID"},
-        tiny={**lenet.TINY, "padding": "VALID"},
+        fields={
+            **{"maps": (20, 50), "widths": (500,)},
+            **{"padding": "VALID", "activate_maps": False},
+        },
+        tiny=lenet.TINY,
+        published={"blocks": False},
         figures=f"MNIST test error 0.92 % ({TUTORIALS}, lenet)",
-        reference="Caffe's lenet.prototxt, which leaves out the first ReLUs",
+        reference="Caffe's lenet.prototxt",
+        notes="As in Caffe, only the dense layer has a ReLU; the tutorials use tanh.",
     ),
+}
+
+
+class LearnerRow(NamedTuple):
+    """A kind of learner, small: what the tests hold to the promises of all learners.
+
+    Attributes:
+        build: (axis_name=None) -> Learner.
+        at: step -> a batch of 16 examples, as `at` of a stream.
+        exempt: promises that it cannot keep, each with its reason.
+    """
+
+    build: Callable[..., Learner]
+    at: Callable[[int], Batch]
+    exempt: dict[str, str] = {}
+
+
+def _supervised(axis_name: str | None = None) -> Learner:
+    return supervised(
+        create("mlp", **mlp.TINY, num_classes=3, axis_name=axis_name),
+        cross_entropy,
+        optim.sgd(0.1),
+        metrics={"accuracy": accuracy},
+        axis_name=axis_name,
+    )
+
+
+def _labelled(step: int) -> Batch:
+    rng = np.random.default_rng([0, step])
+    x = rng.normal(size=(16, 6, 5, 1)).astype(np.float32)
+    y = rng.integers(0, 3, 16).astype(np.int32)
+    return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
+
+
+LEARNERS: dict[str, LearnerRow] = {
+    "supervised": LearnerRow(build=_supervised, at=_labelled),
+}
+
+# Public modules that are parts of models and no models: name -> whose part.
+PARTS: dict[str, str] = {
+    "zoo.vision.lenet5_1998.SparseConv": "C3 of LeNet51998",
+    "zoo.vision.lenet5_1998.Subsampling": "S2 and S4 of LeNet51998",
 }
 
 
@@ -145,7 +198,7 @@ def create(name: str, **overrides) -> nn.Module:
             model, is left out for those that have no use for it.
 
     Raises:
-        ValueError: an unknown name or field.
+        ValueError: an unknown name or field; a num_classes that is no number of them.
     """
     row = _row(name)
     known = _fields(row.module)
@@ -154,6 +207,9 @@ def create(name: str, **overrides) -> nn.Module:
     for override in overrides:
         if override not in known:
             raise unknown(f"field of {name}", override, known)
+    classes = overrides.get("num_classes", 1)
+    if not isinstance(classes, int) or classes < 1:
+        raise ValueError(f"num_classes must be an integer >= 1, got {classes!r}")
     return row.module(**{**row.fields, **overrides})
 
 
@@ -177,6 +233,15 @@ def list_models(pattern: str = "*", task: str | None = None) -> list[str]:
     return sorted(name for name in names if task in (None, MODELS[name].task))
 
 
+def list_learners(pattern: str = "*") -> list[str]:
+    """Names of the kinds of learners, sorted.
+
+    Args:
+        pattern: with `*` and `?` as in file names.
+    """
+    return sorted(fnmatch.filter(LEARNERS, pattern))
+
+
 def card(name: str, **overrides) -> Card:
     """What is known of a model, and what is counted on it.
 
@@ -191,7 +256,7 @@ def card(name: str, **overrides) -> Card:
     return describe(
         name,
         create(name, **overrides),
-        create(name, **{**row.published, **overrides}),
+        create(name, **{**overrides, **row.published}),
         row.inputs(1),
         task=row.task,
         paper=row.paper,

@@ -3,8 +3,11 @@
 A unit sees a pixel if a NaN there comes out of the unit as a NaN. Sums, products and
 smooth functions pass a NaN on; a maximum may lose it (XLA's on a CPU does), so here
 every maximum and minimum of the jaxpr is run as a sum, which sees the same pixels.
+All variables are as small as they are many, so that no depth of layers overflows: a
+difference of infinities would be a NaN that no pixel has caused.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +32,9 @@ def receptive_field(model: nn.Module, inputs: Any) -> tuple[int, int] | None:
     if len(inputs.shape) != 4:
         return None
     shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
-    variables = jax.tree.map(lambda s: np.ones(s.shape, s.dtype), shapes)
+    variables = jax.tree.map(
+        lambda s: np.full(s.shape, 1 / max(1, math.prod(s.shape)), s.dtype), shapes
+    )
 
     def last_map(x):
         maps = []
@@ -102,8 +107,26 @@ def _run(equation: Any, args: list[Any]) -> list[Any]:
                 args[0], zero, jax.lax.add, *geometry, params["window_dilation"]
             )
         ]
+    if name == "clamp":
+        return [args[0] + args[1] + args[2]]
     inner = params.get("jaxpr", params.get("call_jaxpr"))
-    if hasattr(inner, "jaxpr") and len(inner.jaxpr.invars) == len(args):
-        return _linear(inner.jaxpr, inner.consts, *args)
+    if inner is not None:  # a closed jaxpr, or (of remat) an open one
+        jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
+        if name == "scan":
+            return _scan(jaxpr, consts, params, args)
+        return _linear(jaxpr, consts, *args)
     outputs = equation.primitive.bind(*args, **params)
     return outputs if equation.primitive.multiple_results else [outputs]
+
+
+def _scan(jaxpr: Any, consts: Any, params: Any, args: list[Any]) -> list[Any]:
+    shared, carried = params["num_consts"], params["num_carry"]
+
+    def body(carry, xs):
+        outputs = _linear(jaxpr, consts, *args[:shared], *carry, *xs)
+        return outputs[:carried], outputs[carried:]
+
+    carry, ys = args[shared : shared + carried], args[shared + carried :]
+    options = {k: params[k] for k in ("length", "reverse")}
+    carry, ys = jax.lax.scan(body, carry, ys, **options)
+    return [*carry, *ys]

@@ -20,6 +20,7 @@ from zoo.training.checkpoint import CheckpointError
 from zoo.training.run import Run, RunError
 
 STREAM = zoo.data.batches(images(64), 16, seed=1)
+LABELS = {"y": np.zeros(32, np.int32)}
 TESTS = zoo.data.once(images(30, seed=2), 16)
 
 
@@ -34,9 +35,10 @@ def build(axis_name=None, rate=0.1, model=None):
 
 
 def run(steps, folder=None, **options):
-    given = dict(evaluation=TESTS, eval_every=6, log_every=4, checkpoint_every=6,
-                 parallel="single", progress=False, run=folder, config={"a": 1})  # fmt: skip
-    return fit(options.pop("build", build), STREAM, steps, **{**given, **options})
+    every = dict(eval_every=6, log_every=4, checkpoint_every=6)
+    where = dict(parallel="single", run=folder, config={"a": 1}, progress=False)
+    given = {"evaluation": TESTS, **every, **where, **options}
+    return fit(given.pop("build", build), STREAM, steps, **given)
 
 
 def assert_equal(a, b):
@@ -312,3 +314,19 @@ def test_keeps_the_newest_checkpoints(tmp_path):
     run(20, tmp_path, checkpoint_every=2, keep=2)
     names = sorted(p.name for p in (tmp_path / "checkpoints").iterdir())
     assert names == ["000000018", "000000020"]
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path, devices):
+    folder = tmp_path / "run"
+    wrong = zoo.data.batches({"x": np.zeros((32, 5), np.float32), **LABELS}, 16)
+    with pytest.raises(ValueError, match="LeNet takes images.*got \\(16, 5\\)"):
+        fit(lambda axis_name=None: build(model=zoo.create("lenet5")), wrong, 4,
+            run=folder, parallel="single")  # fmt: skip
+    with pytest.raises(ValueError, match="batch_size must be divisible.*16.*3"):
+        run(4, folder, parallel="pmap", devices=devices[:3])
+    with pytest.raises(ValueError, match="no evaluate"):
+        fit(counter(1.0), zoo.data.constant({"x": np.ones(4, np.float32)}), 4,
+            evaluation=TESTS, run=folder, parallel="single")  # fmt: skip
+    with pytest.raises(ValueError, match="finite stream"):
+        run(4, folder, evaluation=STREAM)
+    assert not folder.exists()

@@ -1,55 +1,22 @@
 """Runs in processes of their own: killed at any moment, or joined over loopback."""
 
-import random
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zoo.training import checkpoint
+from tests.training.worker import ROOT, finish, joined, killed, result, start
 
-ROOT = Path(__file__).parents[2]
 STEPS = 300
-
-
-def start(*words):
-    command = [sys.executable, "-m", "tests.training.worker", *map(str, words)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-
-def finish(process, seconds=240):
-    output, _ = process.communicate(timeout=seconds)
-    assert process.returncode == 0, output
-    return output
-
-
-def result(folder):
-    with np.load(Path(folder, "result.npz")) as file:
-        return dict(file)
 
 
 def test_killed_ten_times_it_ends_bit_identical(tmp_path):
     """SIGKILL at ten random moments while it trains, saves and reports."""
     finish(start(tmp_path / "whole", STEPS, "single", 1))
-    folder, rng, reached = tmp_path / "killed", random.Random(0), []
-    for _ in range(10):
-        process = start(folder, STEPS, "single", 1)
-        began = newest = checkpoint.steps(folder / "checkpoints")[-1:]
-        while newest == began and process.poll() is None:  # it is past its start
-            time.sleep(0.01)
-            newest = checkpoint.steps(folder / "checkpoints")[-1:]
-        time.sleep(rng.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        reached += checkpoint.steps(folder / "checkpoints")[-1:]
+    folder = tmp_path / "killed"
+    reached = killed(folder, STEPS, 10)
     assert reached == sorted(reached) and len(reached) == 10
     assert reached[0] < STEPS, "it ended before it was killed"
     finish(start(folder, STEPS, "single", 1))
@@ -65,18 +32,9 @@ def test_two_processes_equal_one(tmp_path, form):
     """Two processes of two devices each, joined by gloo; then the run goes on alone."""
     alone = start(tmp_path / "one", 20, "single", 1)
     finish(alone)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     folder = tmp_path / "two"
     for steps in (10, 20):  # the second time, both resume from the first one's folder
-        pair = [start(folder, steps, form, 2, address, 2, i) for i in (0, 1)]
-        try:
-            for process in pair:
-                finish(process)
-        finally:
-            for process in pair:
-                process.kill()
+        joined(folder, steps, form)
     expected, got = result(tmp_path / "one"), result(folder)
     for name in expected:
         np.testing.assert_allclose(

@@ -29,7 +29,7 @@ class MLP(nn.Module):
         dropout: probability at which hidden units are zeroed in training.
 
     Raises:
-        ValueError: an activation that is not listed.
+        ValueError: an activation that is not listed, or a size that is not positive.
     """
 
     num_classes: int = 10
@@ -45,6 +45,11 @@ class MLP(nn.Module):
             raise ValueError(
                 f"activation must be one of {', '.join(ACTIVATIONS)}, "
                 f"got {self.activation!r}"
+            )
+        if min(self.num_classes, *self.widths, 1) < 1:
+            raise ValueError(
+                f"num_classes and widths must be positive, got {self.num_classes} and "
+                f"{self.widths}"
             )
         h = x.reshape(len(x), -1)  # [B, H, W, C] -> [B, H W C]
         for i, width in enumerate(self.widths):

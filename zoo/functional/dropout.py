@@ -24,8 +24,11 @@ class Dropout(nn.Module):
     Attributes:
         rate: the probability p, in [0, 1).
 
+    Called with `index`, the global numbers of the examples, int [B]; without it an
+    example's number is its place in the batch.
+
     Raises:
-        ValueError: a rate outside [0, 1).
+        ValueError: when called: a rate outside [0, 1); an index that is not [B].
     """
 
     rate: float
@@ -38,10 +41,16 @@ class Dropout(nn.Module):
             raise ValueError(f"rate must be in [0, 1), got {self.rate}")
         if not train or self.rate == 0:
             return x
+        index = jnp.arange(len(x)) if index is None else index
+        if index.shape != x.shape[:1]:
+            raise ValueError(
+                f"index must be one number for each of the {len(x)} examples, "
+                f"got shape {index.shape}"
+            )
         key = self.make_rng("dropout")
         keep = 1 - self.rate
         mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x.shape[1:]))(
-            example_keys(key, jnp.arange(len(x)) if index is None else index)
+            example_keys(key, index)
         )
         return jnp.where(mask, x / keep, jnp.zeros((), x.dtype))
 

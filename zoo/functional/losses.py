@@ -45,6 +45,7 @@ def cross_entropy(
         )
     if not 0 <= label_smoothing < 1:
         raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     log_p = jax.nn.log_softmax(outputs)
     true = jnp.take_along_axis(log_p, y[:, None], axis=1)[:, 0]  # [B, K] -> [B]
     loss = -(1 - label_smoothing) * true - label_smoothing * log_p.mean(1)

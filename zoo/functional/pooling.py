@@ -3,19 +3,23 @@
     max   y = max over the window of x
     mean  y = mean over the window of x
 
-Where windows tile the image they are an axis of a reshaped array. On a CPU the
-gradient of that is four times faster than that of `reduce_window` (measured: 1.6 ms
-against 6.8 ms for a batch of 32 images of 32x32x32).
+Where windows tile the image they are axes of a reshaped array. On a CPU the gradient
+of that is four times faster than that of `reduce_window` (measured: 1.6 ms against
+6.8 ms for a batch of 32 images of 32x32x32), and the maximum is faster still when it
+is taken of one slice and the next (a step of LeNet-5: 6.9 ms against 8.6 ms).
 
-The two forms differ where a window holds its maximum twice: the gradient of a
-reshaped maximum is shared equally, that of `reduce_window` goes to the first, as in
-PyTorch. Both are subgradients.
+The two forms differ where a window holds its maximum twice: the gradient of the tiled
+maximum is shared, half and half for each pair compared, that of `reduce_window` goes
+to the first, as in PyTorch. Both are subgradients.
 
 Shapes: B examples, H height, W width, C channels.
 """
 
+import functools
+
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 
 def max_pool(x: jax.Array, window: int = 2) -> jax.Array:
@@ -29,7 +33,9 @@ def max_pool(x: jax.Array, window: int = 2) -> jax.Array:
         [B, H // window, W // window, C].
     """
     if _tiled(x, window):
-        return _windows(x, window).max((2, 4))
+        x = _windows(x, window)
+        x = functools.reduce(jnp.maximum, (x[:, :, i] for i in range(window)))
+        return functools.reduce(jnp.maximum, (x[:, :, :, j] for j in range(window)))
     return nn.max_pool(x, (window, window), (window, window))
 
 

@@ -25,7 +25,7 @@ def take_rows(
 
     Args:
         table: this device's rows, [N / n, ...].
-        index: global row numbers, int [B].
+        index: global row numbers in 0..N-1, int [B].
         axis_name: the axis over which the table is split, or None.
 
     Returns:
@@ -50,9 +50,12 @@ def put_rows(
 
     Args:
         table: this device's rows, [N / n, ...].
-        index: global row numbers, int [B].
+        index: global row numbers in 0..N-1, int [B].
         values: the new rows, [B, ...].
         axis_name: the axis over which the table is split, or None.
+
+    Returns:
+        [N / n, ...], of the table's type.
     """
     if axis_name is not None:
         index = jax.lax.all_gather(index, axis_name, tiled=True)  # [B] -> [n B]

@@ -189,6 +189,8 @@ class _Loop:
 
     def run(self) -> Result:
         o, state = self.options, None
+        self.engines = [engine(s.build, o.parallel, o.devices) for s in self.stages]
+        self._check()  # before a folder is made
         with ExitStack() as stack:
             if o.run is not None and self.primary:
                 self.folder = stack.enter_context(Run(o.run, o.config))
@@ -209,6 +211,18 @@ class _Loop:
         last = (tests or self.history or [{}])[-1]
         metrics = {k: v for k, v in last.items() if k not in ("step", "stage", "split")}
         return Result(state, metrics, self.history, o.run and Path(o.run))
+
+    def _check(self) -> None:
+        """Refuses batches that the devices or the learners cannot take."""
+        for run, stage in zip(self.engines, self.stages, strict=True):
+            run.rows(stage.stream.batch_size)
+            jax.eval_shape(run.init, jax.random.key(0), stage.stream.at(0))
+            if stage.evaluation is not None:
+                run.rows(stage.evaluation.batch_size)
+                if run.evaluate is None:
+                    raise ValueError(
+                        "evaluation was given, but the learner has no evaluate"
+                    )
 
     def _position(self) -> tuple[int, int, int]:
         """Where to begin: stage, its step, and the steps of the stages before it."""
@@ -249,9 +263,7 @@ class _Loop:
 
     def _stage(self, i: int, start: int, offset: int, before: Any) -> tuple[Any, int]:
         o, stage = self.options, self.stages[i]
-        run = engine(stage.build, o.parallel, o.devices)
-        if stage.evaluation is not None and run.evaluate is None:
-            raise ValueError("evaluation was given, but the learner has no evaluate")
+        run = self.engines[i]
         first, last = run.rows(stage.stream.batch_size)
 
         def feed(step):

@@ -145,9 +145,8 @@ def _scanned(mapped, stream, steps, columns, evaluation, log_every, devices, pro
     columns = {k: np.resize(v, padded) for k, v in columns.items()}
     mesh = Mesh(np.array(devices), ("runs",))
 
-    def place(function, batches=True):
+    def place(function, *specs, donate=()):
         if len(devices) > 1:
-            specs = (P("runs"), P("runs"), P())[: 2 + batches] if batches else P("runs")
             function = jax.shard_map(
                 function,
                 mesh=mesh,
@@ -155,7 +154,7 @@ def _scanned(mapped, stream, steps, columns, evaluation, log_every, devices, pro
                 out_specs=P("runs"),
                 check_vma=False,
             )
-        return jax.jit(function, donate_argnums=(1,) if batches == "donate" else ())
+        return jax.jit(function, donate_argnums=donate)
 
     def window(points, states, batches):
         def body(states, batch):
@@ -164,8 +163,9 @@ def _scanned(mapped, stream, steps, columns, evaluation, log_every, devices, pro
         states, metrics = jax.lax.scan(body, states, batches)
         return states, jax.tree.map(lambda m: m.sum(0), metrics)
 
-    advance = place(window, "donate")
-    states = place(lambda points: jax.vmap(mapped.init)(points), False)(columns)
+    each, shared = P("runs"), P()
+    advance = place(window, each, each, shared, donate=(1,))
+    states = place(jax.vmap(mapped.init), each)(columns)
     sums = []
     for start in range(0, steps, log_every):
         stop = min(start + log_every, steps)
@@ -176,7 +176,7 @@ def _scanned(mapped, stream, steps, columns, evaluation, log_every, devices, pro
         progress.update(runs * stop)
     final = None
     if evaluation is not None:
-        score = place(jax.vmap(mapped.evaluate, (0, 0, None)))
+        score = place(jax.vmap(mapped.evaluate, (0, 0, None)), each, each, shared)
         results = [
             score(columns, states, evaluation.at(step))
             for step in range(evaluation.steps)

@@ -2,12 +2,14 @@
 
     x -> [conv 5x5 -> f -> pool 2] x 2 -> [dense -> f] x n -> dense
 
-LeNet-5 (6-16-120-84, 61,706 parameters for 28x28x1) and the 20-50-500 of Caffe and
-of the Theano tutorials (431,080) are this class with other fields.
+LeNet-5 (6-16-120-84, 61,706 parameters for 28x28x1, padded as if it were 32x32) and
+the 20-50-500 of Caffe and of the Theano tutorials (431,080) are this class with other
+fields.
 
 Shapes: B examples, H height, W width, C channels, K classes.
 Differs from the paper: dense connections, max pooling without parameters, ReLU, and
-logits instead of distances. `lenet5_1998` is as printed.
+logits instead of distances. `lenet5_1998` is as printed. Every f here is monotone, so
+it is taken after a maximum, of a quarter of the numbers: the same value.
 
 References:
     LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
@@ -17,6 +19,7 @@ References:
 import flax.linen as nn
 import jax
 
+from zoo.functional.convolution import conv_by_blocks
 from zoo.functional.pooling import max_pool, mean_pool
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
@@ -33,7 +36,11 @@ class LeNet(nn.Module):
         widths: units of the dense layers before the last.
         padding: of the first convolution: `SAME` or `VALID`; the second has none.
         activation: `relu` or `tanh`.
+        activate_maps: False leaves it out after the convolutions, as Caffe does.
         pool: `max` or `mean`.
+        blocks: how to compute the convolutions, with the same result: True by blocks
+            (see `zoo.functional.convolution`), False as published, None by blocks on
+            a CPU.
 
     Raises:
         ValueError: an image too small to leave a pixel, or a field out of range.
@@ -44,7 +51,9 @@ class LeNet(nn.Module):
     widths: tuple[int, ...] = (120, 84)
     padding: str = "SAME"
     activation: str = "relu"
+    activate_maps: bool = True
     pool: str = "max"
+    blocks: bool | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -62,10 +71,25 @@ class LeNet(nn.Module):
                 f"got {x.shape}"
             )
         f, pool = ACTIVATIONS[self.activation], POOLS[self.pool]
-        x = nn.Conv(self.maps[0], (5, 5), padding=self.padding, name="conv_0")(x)
-        x = pool(f(x))  # [B, H, W, C] -> [B, H/2, W/2, 6]
-        x = nn.Conv(self.maps[1], (5, 5), padding="VALID", name="conv_1")(x)
-        x = pool(f(x))  # -> [B, H/4 - 2, W/4 - 2, 16]
+        blocks = self.blocks
+        if blocks is None:
+            blocks = jax.default_backend() == "cpu"
+
+        def stage(x, i, padding):  # [B, H, W, C] -> [B, H/2, W/2, maps] if it pads
+            lowering = conv_by_blocks if blocks else None
+            x = nn.Conv(
+                self.maps[i],
+                (5, 5),
+                padding=padding,
+                conv_general_dilated=lowering,
+                name=f"conv_{i}",
+            )(x)
+            if not self.activate_maps:
+                return pool(x)
+            return f(pool(x)) if self.pool == "max" else pool(f(x))
+
+        x = stage(x, 0, self.padding)  # [B, H, W, C] -> [B, H/2, W/2, 6]
+        x = stage(x, 1, "VALID")  # -> [B, H/4 - 2, W/4 - 2, 16]
         x = x.reshape(len(x), -1)
         for i, width in enumerate(self.widths):
             x = f(nn.Dense(width, name=f"dense_{i}")(x))

@@ -17,8 +17,8 @@ wide and 12 high, in +1 and -1. The paper prints them as a figure; ours are draw
 it, so they may differ in a pixel. Outputs are -y, so that the largest is the answer
 and `cross_entropy` is the criterion without its j.
 
-Images are 28x28 with values in [0, 1], 0 the background. They are padded to 32x32 and
-scaled so that the background is -0.1 and the ink 1.175 (section II.A).
+Images have values in [0, 1], 0 the background. Those of 28x28 are padded to 32x32, and
+all are scaled so that the background is -0.1 and the ink 1.175 (section II.A).
 
 Shapes: B examples.
 
@@ -87,7 +87,8 @@ def by_fan_in(fan_in: Any):
     """
 
     def init(key, shape, dtype=jnp.float32):
-        return jax.random.uniform(key, shape, dtype, -1, 1) * (2.4 / fan_in)
+        bound = np.broadcast_to(2.4 / np.asarray(fan_in), shape).astype(dtype)
+        return bound * jax.random.uniform(key, shape, dtype, -1, 1)
 
     return init
 
@@ -168,7 +169,7 @@ class LeNet51998(nn.Module):
         dense: see `SparseConv`.
 
     Raises:
-        ValueError: images that are not [B, 28, 28, 1]; more than ten classes.
+        ValueError: images that are not 28x28x1 or 32x32x1; more than ten classes.
     """
 
     num_classes: int = 10
@@ -177,13 +178,16 @@ class LeNet51998(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         del train  # nothing here behaves otherwise in training
-        if x.ndim != 4 or x.shape[1:] != (28, 28, 1):
+        if x.ndim != 4 or x.shape[1:] not in ((28, 28, 1), (32, 32, 1)):
             raise ValueError(
-                f"LeNet-5 of 1998 takes images [B, 28, 28, 1], got {x.shape}"
+                "LeNet-5 of 1998 takes images [B, 28, 28, 1] or [B, 32, 32, 1], "
+                f"got {x.shape}"
             )
         if not 1 <= self.num_classes <= 10:
             raise ValueError(f"num_classes must be 1 to 10, got {self.num_classes}")
-        x = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))) * 1.275 - 0.1
+        border = (32 - x.shape[1]) // 2
+        x = jnp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
+        x = 1.275 * x - 0.1
         x = squash(_conv(6, 1, "c1")(x))  # [B, 32, 32, 1] -> [B, 28, 28, 6]
         x = Subsampling(name="s2")(x)  # -> [B, 14, 14, 6]
         x = squash(SparseConv(self.dense, name="c3")(x))  # -> [B, 10, 10, 16]

@@ -1,0 +1,205 @@
+"""The tables: every row keeps its promises, and nothing public is missing."""
+
+import importlib
+import pkgutil
+from functools import partial
+
+import flax.linen as nn
+import jax
+import numpy as np
+import pytest
+
+import optim
+import zoo
+from zoo import catalog
+from zoo.card import count
+from zoo.functional.losses import cross_entropy
+from zoo.learner import supervised
+
+COUNTS = {
+    "linear_softmax": 7_850,
+    "mlp": 784 * 128 + 128 + 128 * 10 + 10,
+    "mlp_500": 784 * 500 + 500 + 500 * 10 + 10,
+    "lenet5_1998": 60_000,
+    "lenet5": 61_706,
+    "lenet_caffe": 431_080,
+}
+FAMILIES = (
+    *("classical", "compress", "detection", "generative", "search"),
+    *("segmentation", "sequence", "vision"),
+)
+OTHERS = {"convert", "data", "functional", "metrics", "training"}  # hold no models
+
+
+def tiny(name, **more):
+    return catalog.create(name, **catalog.MODELS[name].tiny, **more)
+
+
+def inputs(name, batch=2, seed=0):
+    rng = np.random.default_rng(seed)
+    draw = lambda s: rng.uniform(size=s.shape).astype(s.dtype)
+    return jax.tree.map(draw, catalog.MODELS[name].inputs(batch))
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_parameters_are_as_published(name):
+    model, row = catalog.create(name), catalog.MODELS[name]
+    variables = jax.eval_shape(model.init, jax.random.key(0), row.inputs(1))
+    assert count(variables["params"]) == row.parameters == COUNTS[name]
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_every_parameter_learns(name):
+    """At tiny size, in training: each one has a finite gradient, none of them zero."""
+    model, x = tiny(name), inputs(name, 8)
+    batch = {"x": x, "y": np.arange(8, dtype=np.int32), "index": np.arange(8)}
+    learner = supervised(model, cross_entropy, optim.sgd(1.0))
+    state = learner.init(jax.random.key(0), batch)
+    new, _ = jax.jit(learner.step)(state, batch)
+
+    def moved(before, after):
+        difference = np.asarray(before - after)
+        assert np.isfinite(difference).all() and difference.any()
+
+    jax.tree.map(moved, state.params, new.params)
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_the_published_form_is_the_same_function(name):
+    row, x = catalog.MODELS[name], inputs(name)
+    ours, published = catalog.create(name), catalog.create(name, **row.published)
+    variables = ours.init(jax.random.key(0), x)
+    a, b = (jax.jit(m.apply)(variables, x) for m in (ours, published))
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * abs(b).max())
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_examples_do_not_see_each_other(name):
+    model, x = tiny(name), inputs(name, 3)
+    variables = model.init(jax.random.key(0), x)
+    whole = model.apply(variables, x)
+    alone = model.apply(variables, x[1:2])
+    np.testing.assert_allclose(alone, whole[1:2], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_num_classes_is_a_field(name):
+    model, x = tiny(name, num_classes=3), inputs(name)
+    assert model.init_with_output(jax.random.key(0), x)[0].shape == (2, 3)
+
+
+def steps(build, form, devices, batches):
+    run = zoo.training.engine(build, form, devices)
+    state = run.put_state(run.init(jax.random.key(0), batches[0]))
+    for batch in batches:
+        state, metrics = run.step(state, run.put_batch(batch))
+    return jax.device_get((state.params, metrics["loss"]))
+
+
+def equal_on_eight(build, at, devices):
+    batches = [at(step) for step in range(2)]
+    single = steps(build, "single", None, batches)
+    several = steps(build, "pmap", devices, batches)
+    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    jax.tree.map(close, several, single)
+
+
+@pytest.mark.parametrize("name", catalog.MODELS)
+def test_one_device_equals_eight(name, devices):
+    def build(axis_name=None):
+        model = tiny(name, axis_name=axis_name)
+        return supervised(model, cross_entropy, optim.sgd(0.01), axis_name=axis_name)
+
+    def at(step):
+        y = np.random.default_rng(step).integers(0, 10, 16).astype(np.int32)
+        index = np.arange(16, dtype=np.int32)
+        return {"x": inputs(name, 16, step), "y": y, "index": index}
+
+    equal_on_eight(build, at, devices)
+
+
+@pytest.mark.parametrize("name", catalog.LEARNERS)
+def test_learners_keep_their_promises(name, devices):
+    """Traced once, donated, types kept, and the same on one device and on eight."""
+    row = catalog.LEARNERS[name]
+    learner, traces = row.build(), []
+    state = learner.init(jax.random.key(0), row.at(0))
+    types = jax.tree.map(jax.typeof, state)
+
+    def step(state, batch):
+        traces.append(1)
+        return learner.step(state, batch)
+
+    step = jax.jit(step, donate_argnums=0)
+    for i in range(3):
+        state, metrics = step(state, row.at(i))
+        assert jax.tree.map(jax.typeof, state) == types
+        assert all(np.isfinite(pair).all() for pair in metrics.values())
+    assert len(traces) == 1
+    if "one equals eight" not in row.exempt:
+        equal_on_eight(row.build, row.at, devices)
+    assert all(row.exempt.values()), "an exemption states its reason"
+
+
+def public_modules():
+    """Full names of the public linen classes of the families."""
+    packages = {p.name for p in pkgutil.iter_modules(zoo.__path__) if p.ispkg}
+    unknown = packages - set(FAMILIES) - OTHERS
+    assert not unknown, f"neither a family nor listed as without models: {unknown}"
+    for package in sorted(packages & set(FAMILIES)):
+        folder = importlib.import_module(f"zoo.{package}")
+        for found in pkgutil.iter_modules(folder.__path__, folder.__name__ + "."):
+            module = importlib.import_module(found.name)
+            for name, value in vars(module).items():
+                own = getattr(value, "__module__", "") == found.name
+                if isinstance(value, type) and issubclass(value, nn.Module) and own:
+                    if not name.startswith("_"):
+                        yield f"{found.name}.{name}"
+
+
+def test_every_public_module_is_in_the_table():
+    listed = {
+        f"{row.module.__module__}.{row.module.__name__}"
+        for row in catalog.MODELS.values()
+    }
+    found = set(public_modules())
+    assert found - listed == set(catalog.PARTS)
+    assert listed <= found
+    assert all(catalog.PARTS.values()), "a part names the model it belongs to"
+
+
+def test_rows_are_complete():
+    for name, row in catalog.MODELS.items():
+        assert row.task and row.paper and row.convention, name
+        fields = {**row.fields, **row.tiny, **row.published}
+        catalog.create(name, **fields)  # each is a field of the class
+
+
+def test_list_models():
+    assert catalog.list_models() == sorted(catalog.MODELS)
+    assert catalog.list_models("lenet*") == ["lenet5", "lenet5_1998", "lenet_caffe"]
+    assert catalog.list_models("m?p", task="classification") == ["mlp"]
+    assert catalog.list_models("nothing*") == []
+    assert catalog.list_learners("super*") == ["supervised"]
+    with pytest.raises(ValueError, match="unknown task 'clasification'.*'classif"):
+        catalog.list_models(task="clasification")
+
+
+def test_axis_name_is_for_those_that_have_it():
+    assert catalog.create("mlp", axis_name="batch") == catalog.create("mlp")
+
+
+@pytest.mark.parametrize(
+    "name, fields, message",
+    [
+        ("lenet6", {}, "unknown model 'lenet6'; did you mean 'lenet5'"),
+        ("mlp", {"width": (3,)}, "unknown field of mlp 'width'; did you mean 'widths'"),
+        ("mlp", {"parent": None}, "unknown field of mlp 'parent'"),
+        ("mlp", {"num_classes": 0}, "num_classes must be an integer >= 1, got 0"),
+        ("lenet5", {"num_classes": "ten"}, "num_classes must be .*got 'ten'"),
+    ],
+)
+def test_refuses(name, fields, message):
+    for function in (catalog.create, catalog.card):
+        with pytest.raises(ValueError, match=message):
+            function(name, **fields)
