@@ -128,43 +128,38 @@ def data() -> str:
 
 
 def results() -> str:
-    """The newest rows of benchmarks/results.csv, seeds of one figure together."""
+    """The newest rows of benchmarks/results.csv, the seeds of a figure in one line."""
     if not RESULTS.exists():
         return "Nothing is measured yet: `make acceptance` and `make bench` do that."
     with RESULTS.open(newline="") as file:
-        newest = {(r["kind"], r["name"], r["seed"]): r for r in csv.DictReader(file)}
-    figures: dict[tuple[str, str], list[dict]] = {}
-    for (kind, name, _), row in sorted(newest.items()):
-        figures.setdefault((kind, name), []).append(row)
-    return markdown(
-        ["figure", "value:", "reference", "its value:", "ratio:", "claim", "commit"],
-        [_result(name, rows) for (_, name), rows in figures.items()],
-    )
+        newest = {(row["name"], row["seed"]): row for row in csv.DictReader(file)}
+    figures: dict[str, list[dict]] = {}
+    for (name, _), row in sorted(newest.items()):
+        figures.setdefault(name, []).append(row)
+    headers = ["figure", "value:", "reference", "ratio:", "claim"]
+    return markdown(headers, map(_result, figures.values()))
 
 
-def _result(name: str, rows: list[dict]) -> list[str]:
+def _result(rows: list[dict]) -> list[str]:
     last = rows[-1]
-    unit = f" {last['unit']}" if last["unit"] else ""
-    claim = f"`{last['claim']}`" if last["claim"] else ""
+    unit = last["unit"] and f" {last['unit']}"
+    what = last["what"].split(";")[0]
+    value = _span(rows, "value")
+    value = value + unit if value else "not measured"
+    reference = last["reference"]
+    if theirs := _span(rows, "reference_value"):
+        reference += f": {theirs}{unit}"
+    claim = last["claim"] and f"`{last['claim']}`"
     if "no" in (row["passed"] for row in rows):
         claim += ", **not kept**"
-    theirs = _span(rows, "reference_value")
-    return [
-        f"`{name}`",
-        _span(rows, "value") + unit,
-        last["reference"],
-        theirs + unit if theirs else "",
-        _span(rows, "ratio"),
-        claim,
-        last["commit"],
-    ]
+    return [what, value, reference, _span(rows, "ratio"), claim]
 
 
 def _span(rows: list[dict], column: str) -> str:
-    """One number, or the least and the largest over the seeds."""
+    """One number, or the least and the largest over the seeds; "" without any."""
     values = sorted(float(row[column]) for row in rows if row[column])
-    ends = dict.fromkeys(f"{v:.3g}" if v < 1e4 else f"{v:,.0f}" for v in values)
-    return " to ".join(list(ends)[:: max(1, len(ends) - 1)])
+    texts = [f"{v:,.0f}" if abs(v) >= 100 else f"{v:.3g}" for v in values]
+    return " to ".join(dict.fromkeys(texts[:1] + texts[-1:]))
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.functional.convolution import conv_by_blocks
+from zoo.functional.convolution import conv_by_blocks, lowering
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 PADDINGS = ("SAME", "VALID", [(1, 2), (0, 3)])
@@ -68,3 +68,8 @@ def test_a_dimension_other_than_two_is_left_to_xla():
     variables = ours.init(jax.random.key(0), x)
     expected = nn.Conv(4, (3,)).apply(variables, x)
     np.testing.assert_array_equal(ours.apply(variables, x), expected)
+
+
+def test_a_cpu_takes_blocks():
+    assert lowering(True) is lowering(None) is conv_by_blocks  # tests run on a CPU
+    assert lowering(False) is jax.lax.conv_general_dilated

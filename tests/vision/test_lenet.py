@@ -59,10 +59,10 @@ def test_both_lowerings_are_one_function(activation, pool):
 
 def test_intermediates_have_the_paper_s_sizes():
     model = create("lenet5")
-    variables = model.init(jax.random.key(0), X)
-    _, more = model.apply(variables, X, capture_intermediates=True)
-    sizes = {k: v["__call__"][0].shape[1:] for k, v in more["intermediates"].items()
-             if k != "__call__"}  # fmt: skip
+    f = lambda key: model.init_with_output(key, X, capture_intermediates=True)
+    more = jax.eval_shape(f, jax.random.key(0))[1]["intermediates"]
+    more.pop("__call__")
+    sizes = {name: output["__call__"][0].shape[1:] for name, output in more.items()}
     assert sizes == {
         "conv_0": (28, 28, 6),
         "conv_1": (10, 10, 16),
@@ -104,7 +104,12 @@ def test_refuses_images(name, shape, message):
 
 
 @pytest.mark.parametrize(
-    "field, value, allowed", [("pool", "sum", "max, mean"), ("activation", "r", "relu")]
+    "field, value, allowed",
+    [
+        ("pool", "sum", "max, mean"),
+        ("activation", "r", "relu"),
+        ("padding", "same", "SAME, VALID"),
+    ],
 )
 def test_refuses_fields(field, value, allowed):
     with pytest.raises(

@@ -24,7 +24,7 @@ class Machine:
     Attributes:
         parallel: single, pmap, shard_map or sharded; by default pmap on several
             devices.
-        cpu_devices: split the CPU into this many devices.
+        cpu_devices: run on the CPU, split into this many devices.
         distributed: join the other processes of a run over several hosts; what is
             not given below is found in the cluster's environment.
         coordinator: address and port of the first process.
@@ -52,6 +52,7 @@ class Machine:
         if self.cpu_devices:
             try:
                 jax.config.update("jax_num_cpu_devices", self.cpu_devices)
+                jax.config.update("jax_platforms", "cpu")  # whatever else there is
             except RuntimeError as error:  # devices are in use already
                 if len(jax.devices()) != self.cpu_devices:
                     raise ValueError(

@@ -185,7 +185,6 @@ class _Loop:
         self.signals, self.history = Signals(), []
         self.folder = self.saver = None
         self.primary = jax.process_index() == 0
-        self.paused = 0.0  # seconds since the last report that were not training
 
     def run(self) -> Result:
         o, state = self.options, None
@@ -229,19 +228,20 @@ class _Loop:
         self.found = self.saver and checkpoint.newest(self.folder.checkpoints)
         manifest = self.found[1] if self.found else {"step": 0, "info": {}}
         info = manifest["info"]
-        where = [info.get(key, 0) for key in ("stage", "stage_step")]
+        stage, step = (info.get(key, 0) for key in ("stage", "stage_step"))
+        where = [stage, step, manifest["step"] - step]
         if self.folder:
             self.history = self.folder.history(until=manifest["step"])
         if jax.process_count() > 1:
             where = multihost_utils.broadcast_one_to_all(np.array(where)).tolist()
         self.resumed = any(where)
-        stage, step = where
+        stage, step, offset = where
         if stage >= len(self.stages):
             raise ValueError(
                 f"the run in {self.options.run} is in stage {stage}, but only "
                 f"{len(self.stages)} stage(s) were given"
             )
-        return stage, step, int(manifest["step"]) - step
+        return stage, step, offset
 
     def _first_state(self, i: int, run: Engine, before: Any) -> Any:
         """A stage's first state on the host: resumed, carried on, or fresh."""

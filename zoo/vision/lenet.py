@@ -19,11 +19,12 @@ References:
 import flax.linen as nn
 import jax
 
-from zoo.functional.convolution import conv_by_blocks
+from zoo.functional.convolution import lowering
 from zoo.functional.pooling import max_pool, mean_pool
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 POOLS = {"max": max_pool, "mean": mean_pool}
+FIELDS = {"padding": ("SAME", "VALID"), "activation": ACTIVATIONS, "pool": POOLS}
 TINY = dict(maps=(2, 3), widths=(5,))  # the size that the tests run
 
 
@@ -58,10 +59,10 @@ class LeNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         del train  # nothing here behaves otherwise in training
-        for name, table in (("activation", ACTIVATIONS), ("pool", POOLS)):
-            if getattr(self, name) not in table:
+        for name, allowed in FIELDS.items():
+            if getattr(self, name) not in allowed:
                 raise ValueError(
-                    f"{name} must be one of {', '.join(table)}, "
+                    f"{name} must be one of {', '.join(allowed)}, "
                     f"got {getattr(self, name)!r}"
                 )
         least = 12 if self.padding == "SAME" else 16
@@ -71,17 +72,13 @@ class LeNet(nn.Module):
                 f"got {x.shape}"
             )
         f, pool = ACTIVATIONS[self.activation], POOLS[self.pool]
-        blocks = self.blocks
-        if blocks is None:
-            blocks = jax.default_backend() == "cpu"
 
         def stage(x, i, padding):  # [B, H, W, C] -> [B, H/2, W/2, maps] if it pads
-            lowering = conv_by_blocks if blocks else None
             x = nn.Conv(
                 self.maps[i],
                 (5, 5),
                 padding=padding,
-                conv_general_dilated=lowering,
+                conv_general_dilated=lowering(self.blocks),
                 name=f"conv_{i}",
             )(x)
             if not self.activate_maps:

@@ -35,6 +35,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.functional.convolution import lowering
 from zoo.functional.losses import weighted
 
 TINY = dict()  # it has one size, and that is small
@@ -45,8 +46,8 @@ TABLE_1 = (
     (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5),
     (0, 1, 2, 5), (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5),
 )  # fmt: skip
-SOURCE = np.array([s for sources in TABLE_1 for s in sources])  # [60]
-TARGET = np.array([t for t, sources in enumerate(TABLE_1) for _ in sources])  # [60]
+SOURCE = np.array([s for sources in TABLE_1 for s in sources], np.int32)  # [60]
+TARGET = np.repeat(np.arange(16, dtype=np.int32), [len(s) for s in TABLE_1])  # [60]
 
 # The ten digits, rows of 7 from top to bottom, each drawn after figure 3.
 DIGITS = """
@@ -144,9 +145,8 @@ class SparseConv(nn.Module):
         if self.dense:
             full = jnp.zeros((5, 5, 6, 16), kernel.dtype)
             full = full.at[:, :, SOURCE, TARGET].set(kernel)
-            y = jax.lax.conv_general_dilated(
-                x, full, (1, 1), "VALID", dimension_numbers=layout
-            )
+            convolve = lowering(None)
+            y = convolve(x, full, (1, 1), "VALID", dimension_numbers=layout)
         else:
             each = jax.lax.conv_general_dilated(
                 x[..., SOURCE],
@@ -166,7 +166,7 @@ class LeNet51998(nn.Module):
 
     Attributes:
         num_classes: outputs, at most 10: the classes beyond have no picture.
-        dense: see `SparseConv`.
+        dense: the fast form, see `SparseConv`; False is the printed one.
 
     Raises:
         ValueError: images that are not 28x28x1 or 32x32x1; more than ten classes.
@@ -188,7 +188,8 @@ class LeNet51998(nn.Module):
         border = (32 - x.shape[1]) // 2
         x = jnp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
         x = 1.275 * x - 0.1
-        x = squash(_conv(6, 1, "c1")(x))  # [B, 32, 32, 1] -> [B, 28, 28, 6]
+        fast = lowering(None if self.dense else False)
+        x = squash(_conv(6, 1, "c1", fast)(x))  # [B, 32, 32, 1] -> [B, 28, 28, 6]
         x = Subsampling(name="s2")(x)  # -> [B, 14, 14, 6]
         x = squash(SparseConv(self.dense, name="c3")(x))  # -> [B, 10, 10, 16]
         x = Subsampling(name="s4")(x)  # -> [B, 5, 5, 16]
@@ -201,8 +202,14 @@ class LeNet51998(nn.Module):
         return -((x[:, None] - targets[None]) ** 2).sum(-1)  # [B, 84] -> [B, 10]
 
 
-def _conv(maps: int, channels: int, name: str) -> nn.Conv:
+def _conv(maps: int, channels: int, name: str, convolve: Any = None) -> nn.Conv:
     init = by_fan_in(25 * channels)
     return nn.Conv(
-        maps, (5, 5), padding="VALID", kernel_init=init, bias_init=init, name=name
+        maps,
+        (5, 5),
+        padding="VALID",
+        kernel_init=init,
+        bias_init=init,
+        conv_general_dilated=convolve,
+        name=name,
     )
