@@ -92,12 +92,11 @@ def main(cfg: Config) -> dict[str, float]:
     """
     cfg.machine.start()
     names = optim.names() if cfg.every else cfg.optimizers
-    for name in names:
-        optim.get(name, learning_rate=cfg.learning_rates[0])  # refuse it before hours
+    _check(cfg, names)
     dataset = zoo.data.load(cfg.data, cfg.data_dir)
     folder = Path(cfg.run or Path("runs", "compare_optimizers", "-".join(cfg.models)))
     lines = []
-    with Run(folder, _settings(cfg), tensorboard=False):
+    with Run(folder, dataclasses.asdict(cfg), tensorboard=False):
         with Progress(cfg.progress) as progress:
             for model in cfg.models:
                 for name in names:
@@ -107,6 +106,30 @@ def main(cfg: Config) -> dict[str, float]:
         _print(lines)
         print(f"report: {_report(cfg, names, lines, folder)}")
     return numbers
+
+
+def _check(cfg: Config, names) -> None:
+    """Refuses now what would be refused after half of the work."""
+    for name in ("optimizers", "models", "learning_rates", "seeds"):
+        if not getattr(cfg, name):
+            raise ValueError(f"{name} must have at least one value")
+    for name in ("steps", "batch_size", "path_steps"):
+        if getattr(cfg, name) < 1:
+            raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
+    if min(cfg.learning_rates) <= 0 or min(cfg.seeds) < 0:
+        raise ValueError(
+            f"learning_rates must be positive and seeds not negative, got "
+            f"{cfg.learning_rates} and {cfg.seeds}"
+        )
+    if cfg.machine.parallel or cfg.machine.distributed:
+        raise ValueError(
+            "runs are shared over the devices of one host here: leave out "
+            "--parallel and --distributed"
+        )
+    for model in cfg.models:
+        zoo.create(model)
+    for name in names:
+        optim.get(name, learning_rate=cfg.learning_rates[0])
 
 
 def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line:
@@ -148,10 +171,6 @@ def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line
         curve=curves[best],
         seconds=result.seconds,
     )
-
-
-def _settings(cfg: Config) -> dict:
-    return dataclasses.asdict(cfg)
 
 
 def _numbers(lines: list[Line]) -> dict[str, float]:
@@ -219,7 +238,7 @@ def _report(cfg: Config, names, lines: list[Line], folder: Path) -> Path:
             "rate of the grid that ends lowest.",
             f"paths_{surface.name}",
         )
-    settings = {k: str(v) for k, v in _settings(cfg).items()}
+    settings = {k: str(v) for k, v in dataclasses.asdict(cfg).items()}
     report.table(["setting", "value"], list(settings.items()))
     return report.write(folder / "report.html")
 

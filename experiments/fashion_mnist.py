@@ -1,4 +1,4 @@
-"""Any model of the table learns to tell ten kinds of clothing apart.
+"""A model learns to tell ten kinds of clothing apart.
 
 Run:    python -m experiments.fashion_mnist
         python -m experiments.fashion_mnist --model mlp --optimizer momentum
@@ -110,7 +110,7 @@ def main(cfg: Config) -> dict[str, float]:
         parallel=cfg.machine.parallel,
         run=folder,
         config=dataclasses.asdict(cfg),
-        early_stop=cfg.patience and EarlyStop(patience=cfg.patience),
+        early_stop=None if cfg.patience is None else EarlyStop(patience=cfg.patience),
         progress=cfg.progress,
     )
     if jax.process_index() == 0:

@@ -118,6 +118,7 @@ def run(*words):
         (["--epochs", "0"], "epochs must be a positive integer, got 0"),
         (["--batch-size", "20", "--cpu-devices", "8"], "batch_size must be divisible"),
         (["--processes", "2"], "need --distributed"),
+        (["--patience", "0"], "patience must be a positive integer, got 0"),
         (["--data", "digits"], "LeNet takes images [B, H, W, C]"),
     ],
 )
@@ -128,6 +129,24 @@ def test_nonsense_is_one_line(tmp_path, words, message):
     assert done.stderr.startswith("error: ") and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 3
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"models": ("mlp", "lenet6")}, "unknown model 'lenet6'"),
+        ({"learning_rates": (0.1, -1.0)}, "learning_rates must be positive"),
+        ({"learning_rates": ()}, "learning_rates must have at least one"),
+        ({"path_steps": -3}, "path_steps must be positive, got -3"),
+        ({"optimizers": ("adam", "sdg")}, "unknown optimizer 'sdg'"),
+    ],
+)
+def test_compare_optimizers_refuses_before_it_works(tmp_path, options, message):
+    from experiments.compare_optimizers import Config, main
+
+    with pytest.raises(ValueError, match=message):
+        main(Config(run=str(tmp_path / "run"), **options))
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_flag_names_what_is_near():

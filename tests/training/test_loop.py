@@ -292,7 +292,8 @@ def test_a_folder_in_use_and_a_folder_of_another_run(tmp_path):
     with Run(tmp_path, {"a": 1}):
         with pytest.raises(RunError, match=f"in use by process {os.getpid()}"):
             run(6, tmp_path)
-    with pytest.raises(RunError, match="a was 1, now 2"):
+    run(6, tmp_path, config={"a": 3})  # no checkpoint yet: nothing holds it back
+    with pytest.raises(RunError, match="a was 3, now 2"):
         run(6, tmp_path, config={"a": 2})
     occupied = tmp_path / "file"
     occupied.write_text("")

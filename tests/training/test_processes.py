@@ -49,7 +49,7 @@ def test_a_full_disk_is_said_and_leaves_the_folder_whole(tmp_path):
     """A limit on the size of files, as the kernel enforces it, stands for the disk."""
     code = (
         "import resource, runpy, sys;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000));"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
         f"sys.argv = ['worker', {str(tmp_path / 'run')!r}, '20', 'single', '1'];"
         "runpy.run_module('tests.training.worker', run_name='__main__')"
     )

@@ -86,9 +86,13 @@ def test_looped_and_on_several_devices_it_is_the_same(one_program, devices):
     ):
         other = run(**options)
         assert_close(other.states, one_program.states)
-        assert_close(
-            (other.history, other.final), (one_program.history, one_program.final)
-        )
+        for name, first in (("history", "loss"), ("final", "loss")):
+            ours, theirs = getattr(other, name), getattr(one_program, name)
+            np.testing.assert_allclose(ours[first], theirs[first], rtol=2e-5)
+            # Rounding may flip one example between two equal logits.
+            np.testing.assert_allclose(
+                ours["accuracy"], theirs["accuracy"], atol=1 / 30
+            )
 
 
 def test_a_convolution_is_looped_on_a_cpu(monkeypatch):

@@ -82,7 +82,7 @@ def run(main: Callable[[Any], dict], config: type) -> None:
     import tyro  # late: only a command line needs it
 
     module = inspect.getmodule(main)
-    flags = Annotated[config, tyro.conf.OmitArgPrefixes]
+    flags = Annotated[config, tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff]
     given = tyro.cli(flags, prog=_program(module), description=module.__doc__)
     try:
         main(given)

@@ -122,6 +122,8 @@ class Options:
         for name in ("log_every", "eval_every", "checkpoint_every", "keep"):
             if (value := getattr(self, name)) is not None:
                 positive(name, value)
+        if self.early_stop is not None:
+            positive("patience", self.early_stop.patience)
 
 
 def positive(name: str, value: Any) -> None:

@@ -24,6 +24,8 @@ from typing import Any
 
 import jax
 
+from zoo.training import checkpoint
+
 FREE = ("steps", "epochs", "machine", "progress", "run", "data_dir")
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
@@ -37,8 +39,8 @@ class Run:
 
     Args:
         folder: made if it does not exist.
-        config: JSON; a folder that holds another config is refused, but for the keys
-            in `FREE`, which may change when a run goes on.
+        config: JSON; a folder with checkpoints of another config is refused, but for
+            the keys in `FREE`, which may change when a run goes on.
         tensorboard: write event files too.
 
     Raises:
@@ -82,7 +84,7 @@ class Run:
 
     def _check_config(self, config: dict) -> None:
         path = self.folder / "config.json"
-        if path.exists():
+        if path.exists() and checkpoint.steps(self.checkpoints):
             old = json.loads(path.read_text())
             keys = sorted((set(old) | set(config)) - set(FREE))
             differ = [k for k in keys if old.get(k) != config.get(k)]

@@ -1,0 +1,1 @@
+"""Figures that commands write: timings beside references, and what is promised."""

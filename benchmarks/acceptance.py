@@ -1,0 +1,13 @@
+"""The figures that the project promises, as rows of benchmarks/results.csv.
+
+    python -m benchmarks.acceptance [NAME ...]
+
+The exit status is 1 if one is not kept. It takes about ten minutes on two cores.
+"""
+
+import sys
+
+from benchmarks.command import ACCEPTANCE, main
+
+if __name__ == "__main__":
+    sys.exit(main("acceptance", ACCEPTANCE, __doc__))

@@ -1,0 +1,164 @@
+"""The two commands: what each runs, what they print, what they keep."""
+
+import argparse
+import importlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import isolated, results
+from benchmarks.results import Figure
+from zoo.errors import unknown
+from zoo.training.run import commit
+
+
+class Entry(NamedTuple):
+    """What a name of the command line runs.
+
+    Attributes:
+        module: of this package; its `NAMES` are the figures that it may report.
+        function: of the module; takes nothing and returns figures.
+        cpu_devices: None runs it in this process; else in one of its own.
+    """
+
+    module: str
+    function: str = "measure"
+    cpu_devices: int | None = None
+
+
+LOOP, SWEEP = Entry("loop"), Entry("sweep", cpu_devices=2)
+BENCHMARKS = {
+    "training_step": Entry("training_step"),
+    "loop": LOOP,
+    "sweep": SWEEP,
+    "startup": Entry("startup"),
+}
+ACCEPTANCE = {
+    "fashion_mnist": Entry("accuracy", "full"),
+    "fashion_mnist_small": Entry("accuracy", "embedded"),
+    "parallel": Entry("parallel", "forms", 8),
+    "collectives": Entry("parallel", "collectives", 8),
+    "layouts": Entry("parallel", "layouts", 8),
+    "two_processes": Entry("processes", "two"),
+    "killed": Entry("processes", "kills"),
+    "loop": LOOP,
+    "sweep": SWEEP,
+}
+
+
+def known_names() -> set[str]:
+    """The names of all figures, of both commands."""
+    modules = {entry.module for entry in (BENCHMARKS | ACCEPTANCE).values()}
+    return {
+        name
+        for module in modules
+        for name in importlib.import_module(f"benchmarks.{module}").NAMES
+    }
+
+
+def main(
+    kind: str,
+    table: dict[str, Entry],
+    description: str,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Runs what the command line names, or all of a table.
+
+    Args:
+        kind: of the rows; one of `results.KINDS`.
+        table: what there is, by name.
+        description: the help text.
+        argv: the command line; None for this process's.
+
+    Returns:
+        The exit status: 1 if a figure does not keep its claim or an entry failed, 2
+        for a name that is not known.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks{'' if kind == 'benchmark' else '.' + kind}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(table)}; or all")
+    parser.add_argument("--results", type=Path, default=results.PATH, help="the table")
+    given = parser.parse_args(argv)
+    console, errors = Console(), Console(stderr=True)
+    for name in given.names:
+        if name not in table:
+            errors.print(f"error: {unknown(kind, name, table)}", highlight=False)
+            return 2
+    found, failed, code = [], [], commit()  # before anything is written
+    for name in given.names or table:
+        errors.print(f"{name} ...", highlight=False)
+        began = time.perf_counter()
+        try:
+            figures = _run(table[name])
+        except (AssertionError, RuntimeError, ValueError) as error:
+            failed.append(name)
+            errors.print(f"{name} failed: {error}", highlight=False, markup=False)
+            continue
+        results.append(
+            figures,
+            kind=kind,
+            commit=code,
+            wall_seconds=time.perf_counter() - began,
+            path=given.results,
+        )
+        found += figures
+        for figure in figures:
+            console.print(_line(figure), highlight=False, markup=False, soft_wrap=True)
+    console.print(_table(found))
+    console.print(f"rows added to {given.results}", highlight=False)
+    for name in failed:
+        console.print(f"failed: {name}", style="red", highlight=False)
+    return int(bool(failed) or any(figure.passed is False for figure in found))
+
+
+def _run(entry: Entry) -> list[Figure]:
+    module = f"benchmarks.{entry.module}"
+    if entry.cpu_devices:
+        figures = isolated.figures(module, entry.function, entry.cpu_devices)
+    else:
+        figures = getattr(importlib.import_module(module), entry.function)()
+    names = importlib.import_module(module).NAMES
+    for figure in figures:
+        assert figure.name in names, f"{figure.name} is not in {module}.NAMES"
+    return figures
+
+
+def _value(figure: Figure) -> str:
+    if figure.value is None:
+        return "none"
+    return f"{figure.value:.4g} {figure.unit}".strip()
+
+
+def _line(figure: Figure) -> str:
+    seed = "" if figure.seed is None else f", seed {figure.seed}"
+    reference = f"; reference: {figure.reference}" if figure.reference else ""
+    said = f"{figure.what}{reference}"
+    return f"  {figure.name}{seed}: {_value(figure)} ({said})"
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table(box=None, show_edge=False, pad_edge=False)
+    for title in ("figure", "seed", "value", "reference", "ratio", "claim", ""):
+        first = title == "figure"  # the one that may be folded
+        table.add_column(title, "", justify="left" if first else "right",
+                         no_wrap=not first, overflow="fold")  # fmt: skip
+    for f in figures:
+        passed = {True: "[green]kept[/]", False: "[red]NOT KEPT[/]", None: ""}
+        reference = "" if f.reference_value is None else f"{f.reference_value:.4g}"
+        table.add_row(
+            f.name,
+            "" if f.seed is None else str(f.seed),
+            _value(f),
+            reference,
+            "" if f.ratio is None else f"{f.ratio:.2f}",
+            f.claim,
+            passed[f.passed],
+        )
+    return table
