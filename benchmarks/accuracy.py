@@ -74,8 +74,8 @@ def embedded() -> list[Figure]:
 
 def _accuracy(data, seed: int, every: int, epochs: int) -> dict[int, float]:
     """Test accuracy after each `every` epochs."""
-    to_float = zoo.data.to_float(data.scale)
-    stream = zoo.data.batches(data.train, 64, seed=seed, transform=to_float)
+    transform = zoo.data.standardize(data.train)
+    stream = zoo.data.batches(data.train, 64, seed=seed, transform=transform)
     steps = -(-every * stream.examples // 64)
     metrics = {"accuracy": zoo.metrics.accuracy}
 
@@ -92,7 +92,7 @@ def _accuracy(data, seed: int, every: int, epochs: int) -> dict[int, float]:
         build,
         stream,
         steps * (epochs // every),
-        evaluation=zoo.data.once(data.test, 500, transform=to_float),
+        evaluation=zoo.data.once(data.test, 500, transform=transform),
         eval_every=steps,
         seed=seed,
         parallel="single",

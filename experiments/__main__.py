@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     table = Table("experiment", "what it shows", box=None, pad_edge=False)
     for name, claim in claims().items():
         table.add_row(name, claim)
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     console.print("\npython -m experiments.NAME --help says how to run one.")
     return 0

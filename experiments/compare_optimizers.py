@@ -3,7 +3,7 @@
 Run:    python -m experiments.compare_optimizers
         python -m experiments.compare_optimizers --every
         python -m experiments.compare_optimizers --models mlp --seeds 0 1 2 3 4
-Expect: measured below
+Expect: the rows of benchmarks/results.csv; a test holds a smaller run to them.
 
 Every optimizer gets every learning rate with every seed. Its best rate is the one with
 the least mean training loss in the last tenth of the steps; the test set has no say in
@@ -133,8 +133,8 @@ def _check(cfg: Config, names) -> None:
 
 
 def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line:
-    to_float = zoo.data.to_float(dataset.scale)
     train, test = dataset.train, dataset.test
+    transform = zoo.data.standardize(train)
 
     def build(axis_name=None, learning_rate=None):
         return zoo.supervised(
@@ -147,11 +147,11 @@ def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line
 
     result = zoo.training.sweep(
         build,
-        zoo.data.batches(train, cfg.batch_size, transform=to_float),
+        zoo.data.batches(train, cfg.batch_size, transform=transform),
         cfg.steps,
         grid={"learning_rate": cfg.learning_rates},
         seeds=cfg.seeds,
-        evaluation=zoo.data.once(test, 4 * cfg.batch_size, transform=to_float),
+        evaluation=zoo.data.once(test, 4 * cfg.batch_size, transform=transform),
         progress=progress,
         label=f"{model} {optimizer}",
     )

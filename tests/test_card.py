@@ -88,6 +88,21 @@ def convolve(x, k, **options):
             [(1, 8, 6, 3), (3, 3, 1, 6)],
             8 * 6 * 6 * 9,
         ),
+        (  # dilated: as many; the zeros between have no multiplication
+            lambda x, k: convolve(x, k, rhs_dilation=(2, 2), padding="VALID"),
+            [(1, 8, 7, 3), (3, 3, 3, 5)],
+            4 * 3 * 5 * 27,
+        ),
+        (  # transposed: each pixel meets each number of the kernel
+            lambda x, k: jax.lax.conv_transpose(x, k, (2, 2), "SAME"),
+            [(1, 8, 6, 3), (4, 4, 3, 5)],
+            8 * 6 * 3 * 16 * 5,
+        ),
+        (  # the same, along the height only
+            lambda x, k: jax.lax.conv_transpose(x, k, (2, 1), "SAME"),
+            [(1, 8, 6, 3), (4, 3, 3, 5)],
+            8 * 6 * 5 * 36,
+        ),
         (jax.jit(jax.checkpoint(lambda x, w: x @ w)), [(3, 4), (4, 5)], 60),
         (
             lambda x, w: jax.lax.scan(lambda c, _: (c @ w, None), x, None, 6)[0],
@@ -110,7 +125,10 @@ def convolve(x, k, **options):
             2 * 3 * 3 * 4 * 4,
         ),
     ],
-    ids="matmul batched none conv strided grouped inner scan nested".split(),
+    ids=(
+        "matmul batched none conv strided grouped dilated transposed high inner scan "
+        "nested"
+    ).split(),
 )
 def test_rule_of_multiply_adds(function, shapes, expected):
     assert multiply_adds(function, *(shape(*s) for s in shapes)) == expected

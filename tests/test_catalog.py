@@ -197,9 +197,16 @@ def test_axis_name_is_for_those_that_have_it():
         ("mlp", {"parent": None}, "unknown field of mlp 'parent'"),
         ("mlp", {"num_classes": 0}, "num_classes must be an integer >= 1, got 0"),
         ("lenet5", {"num_classes": "ten"}, "num_classes must be .*got 'ten'"),
+        ("lenet5_1998", {"dense": 1}, "dense must be like True, got 1"),
     ],
 )
 def test_refuses(name, fields, message):
     for function in (catalog.create, catalog.card):
         with pytest.raises(ValueError, match=message):
             function(name, **fields)
+
+
+def test_takes_what_is_alike():
+    catalog.create("mlp", num_classes=np.int64(3), widths=[4, np.int32(5)], dropout=0)
+    catalog.create("lenet5", blocks=True, num_classes=10)
+    catalog.create("lenet_caffe", activate_maps=True, widths=())

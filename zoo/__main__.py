@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
             _list(args.pattern, args.task)
         else:
             _card(args.name, dict(map(_field, args.set)))
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -57,7 +57,7 @@ def _list(pattern: str, task: str | None) -> None:
         paper = row.paper.split(", http")[0]  # the card has the address
         size = "x".join(map(str, row.inputs(1).shape[1:]))
         table.add_row(name, row.task, size, f"{row.parameters:,}", paper)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _card(name: str, fields: dict) -> None:
@@ -67,7 +67,7 @@ def _card(name: str, fields: dict) -> None:
     table = Table(box=None, show_header=False)
     for title, text in zoo.card(name, **fields).rows():
         table.add_row(title, text)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _field(text: str) -> tuple[str, object]:

@@ -3,7 +3,8 @@
     parameters       elements of the collection `params`, by shapes alone
     multiply-adds    over the jaxpr of the published form, for one example:
                      dot_general: output elements x contracted elements
-                     convolution: output elements x kernel elements of one output
+                     convolution: output elements x kernel elements of one output;
+                     where it is transposed, input elements x those of one input
                      times the length where a scan repeats them; nothing else counts
     activations      elements that modules with parameters of their own put out
     receptive field  see `zoo.receptive`
@@ -12,7 +13,7 @@ The jaxpr is that of the model as published, never of what a backend made of it.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -126,7 +127,7 @@ def activations(model: nn.Module, variables: Any, inputs: Any) -> int:
         output = next_function(*args, **kwargs)
         own = context.module.variables.get("params", {}).values()
         if context.method_name == "__call__" and not all(
-            isinstance(v, dict) for v in own
+            isinstance(v, Mapping) for v in own
         ):
             found.append(count(output))
         return output
@@ -170,7 +171,12 @@ def _macs(equation: Any) -> int:
         left = equation.invars[0].aval.shape
         return math.prod(shape) * math.prod(left[axis] for axis in contracted)
     if equation.primitive.name == "conv_general_dilated":
-        outputs = equation.params["dimension_numbers"].rhs_spec[0]
-        kernel = equation.invars[1].aval.shape
-        return math.prod(shape) * math.prod(kernel) // kernel[outputs]
+        numbers, shape = equation.params["dimension_numbers"], list(shape)
+        image, kernel = (atom.aval.shape for atom in equation.invars)
+        sizes = zip(numbers.lhs_spec[2:], numbers.out_spec[2:], strict=True)
+        dilation = equation.params["lhs_dilation"]
+        for (before, after), step in zip(sizes, dilation, strict=True):
+            if step > 1:  # zeros stand between the pixels: nothing to multiply
+                shape[after] = image[before]
+        return math.prod(shape) * math.prod(kernel) // kernel[numbers.rhs_spec[0]]
     return 0

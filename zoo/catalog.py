@@ -5,6 +5,7 @@ new model is one file and its rows here.
 """
 
 import fnmatch
+import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -198,7 +199,8 @@ def create(name: str, **overrides) -> nn.Module:
             model, is left out for those that have no use for it.
 
     Raises:
-        ValueError: an unknown name or field; a num_classes that is no number of them.
+        ValueError: an unknown name or field; a value of another type than the field's
+            default; a num_classes below 1.
     """
     row = _row(name)
     known = _fields(row.module)
@@ -207,9 +209,14 @@ def create(name: str, **overrides) -> nn.Module:
     for override in overrides:
         if override not in known:
             raise unknown(f"field of {name}", override, known)
-    classes = overrides.get("num_classes", 1)
-    if not isinstance(classes, int) or classes < 1:
-        raise ValueError(f"num_classes must be an integer >= 1, got {classes!r}")
+    for field, value in overrides.items():
+        default = row.fields.get(field, row.module.__dataclass_fields__[field].default)
+        if not _alike(value, default):
+            raise ValueError(f"{field} must be like {default!r}, got {value!r}")
+    if overrides.get("num_classes", 1) < 1:
+        raise ValueError(
+            f"num_classes must be an integer >= 1, got {overrides['num_classes']}"
+        )
     return row.module(**{**row.fields, **overrides})
 
 
@@ -272,6 +279,18 @@ def _row(name: str) -> Row:
     if name not in MODELS:
         raise unknown("model", name, MODELS)
     return MODELS[name]
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Whether a value may stand for a default; None as a default says nothing."""
+    if isinstance(default, tuple):
+        items = isinstance(value, tuple | list)
+        return items and all(_alike(v, d) for v in value for d in default[:1])
+    if isinstance(default, bool | str):
+        return isinstance(value, type(default))
+    kinds = {int: numbers.Integral, float: numbers.Real}
+    kind = kinds.get(type(default), object)
+    return isinstance(value, kind) and (kind is object or not isinstance(value, bool))
 
 
 def _fields(module: type[nn.Module]) -> list[str]:

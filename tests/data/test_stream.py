@@ -343,3 +343,17 @@ def test_steps_out_of_range_are_refused(step):
 def test_numpy_integers_are_integers():
     stream = data.batches(numbered(10), np.int64(4), seed=np.uint32(1))
     assert_same(stream.at(np.int32(2)), data.batches(numbered(10), 4, seed=1).at(2))
+
+
+def test_standardize_uses_the_moments_of_the_training_set():
+    rng = np.random.default_rng(0)
+    train = {"x": rng.integers(0, 256, (50, 4, 3, 1), dtype=np.uint8)}
+    transform = data.standardize(train)
+    x = transform(train, None)["x"]
+    assert x.dtype == np.float32
+    np.testing.assert_allclose([x.mean(), x.std()], [0, 1], atol=1e-6)
+    other = rng.integers(0, 256, (5, 4, 3, 1), dtype=np.uint8)
+    expected = (other - np.mean(train["x"])) / np.std(train["x"])
+    np.testing.assert_allclose(transform({"x": other}, None)["x"], expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="x must vary"):
+        data.standardize({"x": np.ones(3)})

@@ -70,3 +70,9 @@ def test_keeps_the_type():
 def test_refuses_a_rate(rate):
     with pytest.raises(ValueError, match="rate must be in"):
         drop(X, None, rate=rate)
+
+
+@pytest.mark.parametrize("shape", [(1,), (5,), (6, 1)])
+def test_refuses_an_index_of_another_shape(shape):
+    with pytest.raises(ValueError, match="index must be one number for each of the 6"):
+        drop(X, jnp.zeros(shape, jnp.int32))

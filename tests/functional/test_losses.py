@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.functional.losses import cross_entropy
+from zoo.functional.losses import cross_entropy, weighted
 
 Z = np.random.default_rng(0).normal(size=(6, 4)) * 3
 Y = np.array([3, 0, 1, 1, 2, 3])
@@ -70,3 +70,30 @@ def test_refuses(outputs, labels, smoothing, message):
     batch = {"y": jnp.zeros(labels, jnp.int32)}
     with pytest.raises(ValueError, match=message):
         cross_entropy(jnp.zeros(outputs), batch, smoothing)
+
+
+def test_a_class_that_is_ruled_out_is_no_nan():
+    z = jnp.array([[1.0, 2.0, -jnp.inf], [0.0, 0.0, -jnp.inf]])
+    value, grad = jax.value_and_grad(lambda z: cross_entropy(z, {"y": Y[2:4]})[0])(z)
+    np.testing.assert_allclose(value, np.log1p(np.exp(-1)) + np.log(2), rtol=1e-6)
+    assert np.isfinite(grad).all() and not grad[:, 2].any()
+
+
+def test_weight_zero_leaves_out_whatever_it_is():
+    z = jnp.array([[1.0, 2.0], [jnp.nan, 0.0], [0.0, 0.0]])
+    batch = {"y": jnp.array([1, 0, 255]), "weight": jnp.array([2.0, 0.0, 0.0])}
+    value, total = cross_entropy(z, batch)
+    np.testing.assert_allclose([value, total], [2 * np.log1p(np.exp(-1)), 2], rtol=1e-6)
+
+
+def test_counts_are_weighed_too():
+    pair = weighted(jnp.array([1, 2]), {"weight": jnp.array([0.5, 0.25])})
+    assert [float(x) for x in pair] == [1.0, 0.75]
+
+
+def test_refuses_shapes_that_would_broadcast():
+    z, y = jnp.zeros((4, 3)), jnp.zeros(4, jnp.int32)
+    with pytest.raises(ValueError, match="weight must be one number for each of the 4"):
+        cross_entropy(z, {"y": y, "weight": jnp.ones((4, 1))})
+    with pytest.raises(ValueError, match="each must be one value an example"):
+        weighted(z, {"y": y})

@@ -51,3 +51,18 @@ def test_gradient_at_ties_is_shared():
     np.testing.assert_array_equal(grad(two).ravel(), [0.5, 0, 0, 0.5])
     first = grad(jnp.ones((1, 3, 2, 1))).ravel()
     np.testing.assert_array_equal(first, [1, 0, 0, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "shape, window, message",
+    [
+        ((4, 6, 1), 2, r"images must be \[B, H, W, C\], got \(4, 6, 1\)"),
+        ((1, 4, 6, 1), 5, "window must be an integer from 1 to the images' 4 .*got 5"),
+        ((1, 4, 6, 1), 0, "window must be"),
+        ((1, 4, 6, 1), 2.0, "window must be"),
+    ],
+)
+@pytest.mark.parametrize("pool", [max_pool, mean_pool])
+def test_refuses(pool, shape, window, message):
+    with pytest.raises(ValueError, match=message):
+        pool(jnp.zeros(shape), window)

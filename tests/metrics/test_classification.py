@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from zoo.metrics.classification import accuracy
 
@@ -25,3 +26,18 @@ def test_equals_the_share_of_a_large_batch():
     z, y = rng.normal(size=(500, 7)).astype(np.float32), rng.integers(0, 7, 500)
     hits, total = accuracy(z, {"y": y})
     assert hits / total == np.float32((z.argmax(1) == y).mean())
+
+
+@pytest.mark.parametrize(
+    "labels, weights, message",
+    [
+        ((4, 1), (4,), r"outputs must be scores \[B, K\] for labels \[B\]"),
+        ((3,), (3,), "outputs must be scores"),
+        ((4,), (4, 1), "weight must be one number for each of the 4 examples"),
+        ((4,), (1,), "weight must be"),
+    ],
+)
+def test_refuses_shapes_that_would_broadcast(labels, weights, message):
+    batch = {"y": jnp.zeros(labels, jnp.int32), "weight": jnp.ones(weights)}
+    with pytest.raises(ValueError, match=message):
+        accuracy(Z, batch)

@@ -49,3 +49,14 @@ def test_a_smaller_j_pushes_less():
 def test_large_distances_stay_finite(far):
     value, grad = jax.value_and_grad(lambda z: map_criterion(z, BATCH)[0])(far * Z)
     assert np.isfinite(value) and np.isfinite(grad).all()
+
+
+@pytest.mark.parametrize("j", [0.0, -1.0, float("nan")])
+def test_refuses_j(j):
+    with pytest.raises(ValueError, match="j must be positive"):
+        map_criterion(jnp.asarray(Z), BATCH, j)
+
+
+def test_refuses_other_shapes():
+    with pytest.raises(ValueError, match=r"outputs must be .*for labels \(3,\)"):
+        map_criterion(jnp.asarray(Z), {"y": BATCH["y"][:3]})

@@ -14,5 +14,6 @@ from zoo.data.stream import Stream as Stream
 from zoo.data.stream import batches as batches
 from zoo.data.stream import constant as constant
 from zoo.data.stream import once as once
+from zoo.data.stream import standardize as standardize
 from zoo.data.stream import to_float as to_float
 from zoo.data.stream import zipped as zipped

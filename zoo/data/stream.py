@@ -214,6 +214,38 @@ def zipped(**streams: Stream) -> Stream:
 
 
 @dataclasses.dataclass(frozen=True)
+class standardize:  # used as a function, as to_float
+    """The transform (x - mean) / std as float32, with the moments of other data.
+
+    Args:
+        data: the training set; the mean and the standard deviation are over all
+            values of its x.
+
+    Raises:
+        ValueError: if all values are equal.
+
+    >>> standardize({"x": np.array([1, 3], np.uint8)})({"x": np.array([5])}, None)["x"]
+    array([3.], dtype=float32)
+    """
+
+    data: dataclasses.InitVar[Mapping[str, np.ndarray]]
+    mean: float = dataclasses.field(init=False)
+    std: float = dataclasses.field(init=False)
+    rowwise: ClassVar[bool] = True
+
+    def __post_init__(self, data):
+        object.__setattr__(self, "mean", float(np.mean(data["x"])))
+        object.__setattr__(self, "std", float(np.std(data["x"])))
+        if not 0 < self.std < float("inf"):
+            raise ValueError(f"x must vary and be finite, but its std is {self.std}")
+
+    def __call__(self, batch: Batch, rng: np.random.Generator | None) -> Batch:
+        del rng
+        x = np.subtract(batch["x"], np.float32(self.mean), dtype=np.float32)
+        return {**batch, "x": np.divide(x, np.float32(self.std), out=x)}
+
+
+@dataclasses.dataclass(frozen=True)
 class to_float:  # used as a function; as a class it can be compared and printed
     """The transform x / scale as float32, such as pixels 0..255 to 0..1.
 

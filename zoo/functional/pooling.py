@@ -31,6 +31,9 @@ def max_pool(x: jax.Array, window: int = 2) -> jax.Array:
 
     Returns:
         [B, H // window, W // window, C].
+
+    Raises:
+        ValueError: no images, or a window that is not an integer from 1 to their size.
     """
     if _tiled(x, window):
         x = _windows(x, window)
@@ -48,6 +51,9 @@ def mean_pool(x: jax.Array, window: int = 2) -> jax.Array:
 
     Returns:
         [B, H // window, W // window, C].
+
+    Raises:
+        ValueError: no images, or a window that is not an integer from 1 to their size.
     """
     if _tiled(x, window):
         return _windows(x, window).mean((2, 4))
@@ -55,6 +61,13 @@ def mean_pool(x: jax.Array, window: int = 2) -> jax.Array:
 
 
 def _tiled(x, window):
+    if x.ndim != 4:
+        raise ValueError(f"images must be [B, H, W, C], got {x.shape}")
+    if not isinstance(window, int) or not 1 <= window <= min(x.shape[1:3]):
+        raise ValueError(
+            f"window must be an integer from 1 to the images' {min(x.shape[1:3])} "
+            f"pixels, got {window!r}"
+        )
     return x.shape[1] % window == 0 and x.shape[2] % window == 0
 
 

@@ -65,6 +65,11 @@ class LeNet(nn.Module):
                     f"{name} must be one of {', '.join(allowed)}, "
                     f"got {getattr(self, name)!r}"
                 )
+        if len(self.maps) != 2 or min(self.num_classes, *self.maps, *self.widths) < 1:
+            raise ValueError(
+                f"num_classes, two maps and widths must be positive, got "
+                f"{self.num_classes}, {self.maps} and {self.widths}"
+            )
         least = 12 if self.padding == "SAME" else 16
         if x.ndim != 4 or min(x.shape[1:3]) < least:
             raise ValueError(

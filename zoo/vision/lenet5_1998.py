@@ -36,7 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.functional.convolution import lowering
-from zoo.functional.losses import weighted
+from zoo.functional.losses import at_labels, weighted
 
 TINY = dict()  # it has one size, and that is small
 
@@ -108,8 +108,13 @@ def map_criterion(
 
     Returns:
         The weighted sum over the batch and the sum of the weights.
+
+    Raises:
+        ValueError: j that is not positive; shapes as in `cross_entropy`.
     """
-    truth = jnp.take_along_axis(outputs, batch["y"][:, None], axis=1)[:, 0]
+    if not j > 0:
+        raise ValueError(f"j must be positive, got {j}")
+    truth = at_labels(outputs, batch["y"])
     rest = jnp.concatenate([outputs, jnp.full((len(outputs), 1), -j)], axis=1)
     return weighted(jax.nn.logsumexp(rest, axis=1) - truth, batch)
 
