@@ -87,8 +87,8 @@ def test_compare_optimizers(tmp_path, capsys):
     shown = capsys.readouterr().out
     for model in cfg.models:
         of = {o: numbers[f"{model}/{o}/loss"] for o in cfg.optimizers}
-        # At equal budgets and with its best rate, Adam is ahead and plain SGD last.
-        assert of["adam"] < of["momentum"] < of["sgd"] < 2.31
+        # At equal budgets, each with its best rate, plain SGD is last.
+        assert max(of["adam"], of["momentum"]) < of["sgd"] < 1.8
         assert numbers[f"{model}/adam/rate"] in cfg.learning_rates
         assert numbers[f"{model}/adam/accuracy"] > 0.6
         assert f"{numbers[f'{model}/adam/accuracy']:.3f}" in shown
