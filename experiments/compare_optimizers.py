@@ -54,7 +54,7 @@ class Config:
     models: tuple[str, ...] = ("mlp", "lenet5")
     learning_rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
     seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 150
+    steps: int = 120
     batch_size: int = 64
     path_steps: int = 200
     data: str = "fashion_mnist_small"
