@@ -192,7 +192,9 @@ def engine(
             return jax.make_array_from_process_local_data(sharding, x)
 
         if form == "single":
-            return jax.device_put(batch, devices[0])
+            # jit takes NumPy arrays on a CPU in less than half of device_put's time.
+            on_cpu = devices[0] == jax.devices()[0] and devices[0].platform == "cpu"
+            return batch if on_cpu else jax.device_put(batch, devices[0])
         return jax.tree.map(put, batch)
 
     jitted = place(learner.step, donate=(0,))
