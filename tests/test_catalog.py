@@ -96,7 +96,7 @@ def steps(build, form, devices, batches):
     return jax.device_get((state.params, metrics["loss"]))
 
 
-def equal_on_eight(build, at, devices):
+def assert_equal_on_eight(build, at, devices):
     batches = [at(step) for step in range(2)]
     single = steps(build, "single", None, batches)
     several = steps(build, "pmap", devices, batches)
@@ -115,7 +115,7 @@ def test_one_device_equals_eight(name, devices):
         index = np.arange(16, dtype=np.int32)
         return {"x": inputs(name, 16, step), "y": y, "index": index}
 
-    equal_on_eight(build, at, devices)
+    assert_equal_on_eight(build, at, devices)
 
 
 @pytest.mark.parametrize("name", catalog.LEARNERS)
@@ -137,7 +137,7 @@ def test_learners_keep_their_promises(name, devices):
         assert all(np.isfinite(pair).all() for pair in metrics.values())
     assert len(traces) == 1
     if "one equals eight" not in row.exempt:
-        equal_on_eight(row.build, row.at, devices)
+        assert_equal_on_eight(row.build, row.at, devices)
     assert all(row.exempt.values()), "an exemption states its reason"
 
 
@@ -207,6 +207,9 @@ def test_refuses(name, fields, message):
 
 
 def test_takes_what_is_alike():
-    catalog.create("mlp", num_classes=np.int64(3), widths=[4, np.int32(5)], dropout=0)
-    catalog.create("lenet5", blocks=True, num_classes=10)
-    catalog.create("lenet_caffe", activate_maps=True, widths=())
+    fields = dict(num_classes=np.int64(3), widths=[4, np.int32(5)], dropout=0)
+    model = catalog.create("mlp", **fields)
+    assert (model.num_classes, model.dropout) == (3, 0)
+    assert tuple(model.widths) == (4, 5)
+    assert catalog.create("lenet5", blocks=True, num_classes=10).blocks
+    assert catalog.create("lenet_caffe", activate_maps=True, widths=()).widths == ()

@@ -5,10 +5,9 @@ import os
 import shutil
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
-
-nbformat = pytest.importorskip("nbformat", reason="of the extra `notebook`")
-nbclient = pytest.importorskip("nbclient", reason="of the extra `notebook`")
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
