@@ -41,6 +41,7 @@ os.environ["XLA_FLAGS"] = " ".join(
     ]
 ).strip()
 
+import hypothesis  # noqa: E402
 import jax  # noqa: E402
 
 DEVICES = 8
@@ -52,6 +53,13 @@ if CHROMIUM is None:
 
 jax.config.update("jax_num_cpu_devices", DEVICES)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+# The same examples in each run, and no time limit: the first call compiles.
+hypothesis.settings.register_profile(
+    "zoo", derandomize=True, database=None, deadline=None, max_examples=25
+)
+hypothesis.settings.load_profile("zoo")
 
 
 def is_parity(path: Path) -> bool:

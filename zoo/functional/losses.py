@@ -98,4 +98,5 @@ def weighted(each: jax.Array, batch: dict[str, Any]) -> Pair:
 
 
 def _wide(x):  # bfloat16 counts to 256 only
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits >= 32
+    return x if wide else x.astype(jnp.float32)
