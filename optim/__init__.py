@@ -159,6 +159,7 @@ from optim.sophia import SophiaState as SophiaState
 from optim.sophia import hessian_diagonal as hessian_diagonal
 from optim.sophia import scale_by_sophia as scale_by_sophia
 from optim.sophia import sophia as sophia
+from optim.steepest_descent import steepest_descent as steepest_descent
 from optim.subgradient import SubgradientState as SubgradientState
 from optim.subgradient import subgradient_descent_solver as subgradient_descent_solver
 from optim.surfaces import ackley as ackley

@@ -75,7 +75,18 @@ def step_length(
     def phi(a):
         return jax.jvp(lambda a: f(x + a * p), (a,), (jnp.ones_like(a),))
 
-    zero, alpha = jnp.zeros((), x.dtype), jnp.asarray(alpha, x.dtype)
+    return search_along(name, phi, jnp.asarray(alpha, x.dtype), c1, c2)
+
+
+def search_along(
+    name: str,
+    phi: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
+    alpha: jax.Array,
+    c1: float | jax.Array = 1e-4,
+    c2: float | jax.Array = 0.9,
+) -> jax.Array:
+    """The step length, where phi gives the value and the slope at a length."""
+    zero = jnp.zeros_like(alpha)
     value, slope = phi(zero)
     if name == "armijo":
         found = armijo(phi, value, slope, alpha, c1)

@@ -35,6 +35,7 @@ from optim.schedule_free_sgd import schedule_free_sgd
 from optim.sgd import sgd
 from optim.soap import soap
 from optim.sophia import sophia
+from optim.steepest_descent import steepest_descent
 from optim.yogi import yogi
 
 OPTIMIZERS = {
@@ -63,6 +64,7 @@ OPTIMIZERS = {
     "sgd": sgd,
     "soap": soap,
     "sophia": sophia,
+    "steepest_descent": steepest_descent,
     "yogi": yogi,
 }
 

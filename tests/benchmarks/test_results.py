@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from benchmarks import results
+import optim
+from benchmarks import optimizers, results
 from benchmarks.command import ACCEPTANCE, BENCHMARKS, known_names, main
 from benchmarks.isolated import ROOT
 from benchmarks.results import COLUMNS, Figure, append, latest, read
@@ -107,3 +108,9 @@ def test_the_readme_quotes_rows_that_are_there():
     for name in re.findall(rf"`((?:{families})\.[a-z0-9_.]+)`", text):
         if not name.endswith(".py"):
             assert name in there, f"README.md quotes `{name}`, of which there is no row"
+
+
+def test_every_optimizer_has_a_rival_or_a_reason():
+    rivals, alone = set(optimizers.RIVALS), set(optimizers.ALONE)
+    assert rivals | alone == set(optim.names()) and not rivals & alone
+    assert set(optimizers.FEW) <= rivals

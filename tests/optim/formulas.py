@@ -39,8 +39,9 @@ def follow(formula, name, steps=10, start=(-1.0, 3.0, 0.5), dialect="paper"):
     """Steps down (theta - 1)^2 as the docstring says, its lines run as Python.
 
     The formula begins a step with `theta`, `g` (the gradient there) and `t` (from 1).
-    It may use `grad`, the gradient as a function of the point, `jvp(grad, theta, u)`,
-    its derivative along u, and NumPy's functions by their names, `norm` among them.
+    It may use `f`, the function, `grad`, its gradient as a function of the point,
+    `jvp(grad, theta, u)`, the derivative of that along u, and NumPy's functions by
+    their names, `norm` among them.
     Every other name begins at zero.
     A keyword that is None has the number that the file's NUMBERS say for the dialect.
     """
@@ -54,6 +55,7 @@ def follow(formula, name, steps=10, start=(-1.0, 3.0, 0.5), dialect="paper"):
     scope |= {name: getattr(np, name) for name in names if hasattr(np, name)}
     scope |= {rate: 0.1 for rate in ("eta", "alpha") if rate not in keywords}
     scope |= dict(norm=np.linalg.norm, theta=np.array(start))
+    scope |= dict(f=lambda theta: ((theta - 1) ** 2).sum())
     scope |= dict(grad=lambda theta: 2 * (theta - 1))
     scope |= dict(jvp=lambda f, x, u: np.imag(f(x + 1e-200j * u)) / 1e-200)
     lines = compile(formula, name, "exec")

@@ -8,6 +8,7 @@ import pytest
 
 import optim
 from tests.optim.formulas import follow, formulas
+from tests.optim.learners import assert_one_device_equals_many
 from tests.optim.walks import along, assert_golden, given, rosenbrock, walk
 
 GOLDEN = {  # optax 0.2.8 and torch 2.13.0 agree on these to 1e-9
@@ -206,3 +207,9 @@ def test_refuses_other_forms_and_places_of_the_rate():
         optim.nesterov(0.1, rate="out")
     with pytest.raises(ValueError, match='must be "inside", got "outside"'):
         optim.nesterov(0.1, form="lookahead", rate="outside")
+
+
+def test_one_device_equals_eight(devices):
+    """Through a learner, which hands it the gradient at the look-ahead point."""
+    tx = optim.nesterov(0.05, 0.9, form="lookahead")
+    assert_one_device_equals_many(tx, devices)

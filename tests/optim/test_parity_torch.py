@@ -97,6 +97,7 @@ NOT_IN_TORCH = {
     "muon": "takes matrices only, and computes in bfloat16: test_parity_muon.py",
     "prodigy": "torch has none; test_prodigy.py compares with optax.contrib",
     "sam": "torch.optim has none",
+    "steepest_descent": "torch.optim has line searches in L-BFGS only",
     "schedule_free_adamw": "torch.optim has none",
     "schedule_free_sgd": "torch.optim has none",
     "soap": "neither torch nor optax has one; test_soap.py transcribes the paper",

@@ -245,7 +245,10 @@ def test_every_number_may_be_traced_in_any_float(name):
             chex.assert_trees_all_close(jax.jit(one)(traced), one(given), rtol=1e-4)
 
 
-@every_but(sam="its gradient is grad_fn's, which no link before it touches")
+@every_but(
+    sam="its gradient is grad_fn's, which no link before it touches",
+    steepest_descent="its length is that along value_fn, a line in the other walk",
+)
 def test_chains_with_optax(name):
     tx = optax.chain(
         optax.clip(0.5),
@@ -266,6 +269,7 @@ def test_chains_with_optax(name):
 @every_but(
     sam="grad_fn takes all parameters, also those that are masked",
     sophia="grad_fn takes all parameters, also those that are masked",
+    steepest_descent="value_fn takes all parameters, also those that are masked",
 )
 def test_masked_parameters_and_injected_rates(name):
     params = {"w": jnp.ones(3), "table": jnp.arange(3)}
