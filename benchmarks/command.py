@@ -39,6 +39,7 @@ BENCHMARKS = {
     "startup": Entry("startup"),
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
+    "convolution": Entry("convolution"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),

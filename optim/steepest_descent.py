@@ -7,8 +7,9 @@
 That is Armijo's search. "wolfe" asks besides that the slope be used up, and may go
 farther than alpha; "exact" goes to the least point of the parabola through the start,
 which is Cauchy's method for a quadratic (see `optim/line_search.py`). Behind another
-transformation, `optax.chain(optim.scale_by_rmsprop(), optim.steepest_descent(1.0))`, the
-line is that one's direction; where it does not lead downhill, the step is 0.
+transformation the line is that one's direction, as in `optax.chain(
+optim.scale_by_rmsprop(), optim.steepest_descent(1.0))`; where it does not lead downhill
+the step is 0.
 
 The loss along the line is `value_fn`, which learners hand over: the mean over all
 devices, on the batch of the step.

@@ -1,4 +1,4 @@
-"""Convolution by blocks is the convolution."""
+"""Every form of a convolution is the convolution, and each is chosen by its rule."""
 
 from functools import partial
 
@@ -8,66 +8,168 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.functional.convolution import conv_by_blocks, lowering
+from zoo.functional import convolution_forms as forms
+from zoo.functional.convolution import convolve, form, lowering, merged
+from zoo.functional.convolution_blocks import conv_by_blocks
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-PADDINGS = ("SAME", "VALID", [(1, 2), (0, 3)])
+# name -> kernel [h, w, C / G, O], C, and what else is given; the form that it gets.
+CASES = {
+    "dense": ((3, 2, 4, 6), 4, {}, "patches"),
+    "dense_same": ((3, 4, 4, 6), 4, dict(padding="SAME"), "patches"),
+    "dilated": (
+        (3, 2, 4, 6), 4, dict(dilation=(2, 3), padding="VALID"), "patches"
+    ),
+    "strided": ((3, 3, 4, 6), 4, dict(strides=(2, 3), padding="SAME"), "xla"),
+    "pointwise": ((1, 1, 4, 6), 4, {}, "matmul"),
+    "pointwise_strided": ((1, 1, 4, 6), 4, dict(strides=(2, 3)), "matmul"),
+    "pointwise_padded": ((1, 1, 4, 6), 4, dict(padding=((1, 2), (0, 1))), "matmul"),
+    "depthwise": ((3, 2, 1, 4), 4, dict(padding="SAME"), "shifts"),
+    "depthwise_wide": ((2, 3, 1, 12), 4, dict(strides=(2, 1)), "shifts"),
+    "depthwise_strided": ((3, 3, 1, 4), 4, dict(strides=(2, 3)), "shifts"),
+    "depthwise_dilated": (
+        (3, 2, 1, 4), 4, dict(dilation=(2, 1), strides=(3, 2), padding="SAME"), "shifts"
+    ),
+    "grouped": ((3, 2, 2, 12), 8, dict(padding="SAME"), "diagonal"),
+    "grouped_strided": ((3, 3, 4, 8), 16, dict(strides=(2, 2)), "diagonal"),
+    "grouped_pointwise": ((1, 1, 2, 4), 4, {}, "diagonal"),
+    "transposed": ((4, 4, 3, 5), 3, dict(spread=(2, 2), padding=((2, 2), (1, 2))),
+                   "phases"),
+    "transposed_gaps": ((2, 1, 3, 5), 3, dict(spread=(3, 2)), "phases"),
+    "transposed_odd": ((5, 3, 3, 5), 3, dict(spread=(2, 3), padding=((4, 3), (2, 0))),
+                       "phases"),
+    "transposed_cropped": ((3, 3, 3, 5), 3, dict(spread=(2, 2), padding=((-1, 0),
+                           (0, -2))), "phases"),
+    "transposed_strided": ((3, 3, 3, 5), 3, dict(spread=(2, 2), strides=(3, 1)), "xla"),
+    "cropped": ((3, 3, 3, 5), 3, dict(padding=((-1, 2), (0, -1))), "patches"),
+}  # fmt: skip
+case = pytest.mark.parametrize("name", CASES)
 
 
-def arrays(size, kernel, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(2, *size, 3)), rng.normal(size=(*kernel, 3, 4))
+def settings(name):
+    kernel, channels, given, _ = CASES[name]
+    about = dict(strides=(1, 1), spread=(1, 1), dilation=(1, 1)) | given
+    return kernel, channels, about, about.pop("padding", ((0, 0), (0, 0)))
 
 
-@pytest.mark.parametrize("padding", PADDINGS, ids=str)
-@pytest.mark.parametrize("kernel", [(5, 5), (3, 3), (2, 5), (1, 4)])
-@pytest.mark.parametrize("size", [(9, 12), (10, 7)])
-def test_equals_xla(size, kernel, padding):
-    x, k = arrays(size, kernel)
+def passes(convolve, name, x, k):
+    """Output and both gradients."""
+    kernel, channels, about, padding = settings(name)
 
-    def both(convolve, x, k):
-        y, back = jax.vjp(
-            lambda x, k: convolve(x, k, (1, 1), padding, dimension_numbers=LAYOUT), x, k
+    def f(x, k):
+        return convolve(
+            x,
+            k,
+            about["strides"],
+            padding,
+            about["spread"],
+            about["dilation"],
+            LAYOUT,
+            channels // kernel[2],
         )
-        return y, back(jnp.cos(y))
 
-    with jax.enable_x64(True):
-        theirs = jax.jit(partial(both, jax.lax.conv_general_dilated))(x, k)
-        ours = jax.jit(partial(both, conv_by_blocks))(x, k)
-    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-11), ours, theirs)
+    y, back = jax.vjp(f, x, k)
+    return y, *back(jnp.cos(y))
 
 
-def test_takes_no_convolution_of_xla():
-    x, k = arrays((8, 8), (3, 3))
-    f = partial(conv_by_blocks, dimension_numbers=LAYOUT)
-    jaxpr = str(jax.make_jaxpr(lambda x, k: f(x, k, (1, 1), "SAME"))(x, k))
-    assert "conv_general_dilated" not in jaxpr and "dot_general" in jaxpr
+@case
+def test_equals_xla(name):
+    kernel, channels, *_ = settings(name)
+    rng = np.random.default_rng(0)
+    x, k = rng.normal(size=(2, 8, 9, channels)), rng.normal(size=kernel)
+    for dtype, rtol in ((jnp.float64, 1e-12), (jnp.float32, 2e-4)):
+        with jax.enable_x64(dtype == jnp.float64):
+            args = jnp.asarray(x, dtype), jnp.asarray(k, dtype)
+            theirs = jax.jit(partial(passes, jax.lax.conv_general_dilated, name))(*args)
+            ours = jax.jit(partial(passes, convolve, name))(*args)
+            for a, b in zip(ours, theirs, strict=True):
+                assert a.dtype == dtype
+                scale = np.abs(b).max()
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol * scale)
+
+
+@case
+def test_the_rule(name):
+    kernel, channels, about, _ = settings(name)
+    assert form(kernel, channels, **about) == CASES[name][3]
+
+
+@case
+def test_the_form_is_taken(name):
+    """What the compiled program would do: XLA's own convolutions, or none of them."""
+    kernel, channels, *_ = settings(name)
+    x, k = jnp.ones((1, 8, 9, channels)), jnp.ones(kernel)
+    text = str(jax.make_jaxpr(partial(passes, convolve, name))(x, k))
+    if CASES[name][3] in ("matmul", "shifts"):
+        assert "conv_general_dilated" not in text
+    else:
+        assert "conv_general_dilated" in text
+    if CASES[name][3] != "xla":
+        assert "feature_group_count=2" not in text
+    if CASES[name][3] == "phases":
+        forward, *_ = text.split("cos")
+        assert "lhs_dilation=(1, 1)" in forward
+
+
+def test_many_channels_are_left_to_xla():
+    assert form((3, 3, 64, 64), 64) == "patches"
+    assert form((3, 3, 64, 128), 64) == "xla"
+
+
+@pytest.mark.parametrize(
+    "groups, inputs, merge", [(32, 4, 8), (8, 8, 4), (8, 64, 1), (4, 2, 4), (3, 20, 3)]
+)
+def test_groups_are_merged_to_a_width(groups, inputs, merge):
+    assert merged(groups, inputs) == merge
+
+
+def test_merging_less_than_all_groups_is_the_same():
+    rng = np.random.default_rng(0)
+    x, k = jnp.float32(rng.normal(size=(2, 6, 5, 12))), rng.normal(size=(3, 2, 2, 18))
+    want = forms.dense(x, jnp.float32(k), (1, 1), (1, 1), 6)
+    for merge in (1, 2, 3, 6):
+        got = forms.by_diagonal(x, jnp.float32(k), (1, 1), (1, 1), 6, merge)
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"strides": 2},
-        {"kernel_dilation": 2},
-        {"input_dilation": 2, "padding": 1},
-        {"feature_group_count": 3},
+        {"precision": jax.lax.Precision.HIGHEST},
+        {"preferred_element_type": jnp.float32},
+        {"batch_group_count": 2},
     ],
     ids=str,
 )
-def test_leaves_the_rest_to_xla(options):
-    x, _ = arrays((9, 12), (3, 3))
-    ours = nn.Conv(6, (3, 3), conv_general_dilated=conv_by_blocks, **options)
-    theirs = nn.Conv(6, (3, 3), **options)
-    variables = ours.init(jax.random.key(0), x)
-    np.testing.assert_array_equal(ours.apply(variables, x), theirs.apply(variables, x))
+def test_what_is_asked_of_xla_is_left_to_xla(options):
+    x, k = jnp.ones((2, 8, 9, 4)), jnp.ones((1, 1, 4, 6))
+    run = partial(convolve, dimension_numbers=LAYOUT, **options)
+    text = str(jax.make_jaxpr(lambda x, k: run(x, k, (1, 1), "SAME"))(x, k))
+    assert "conv_general_dilated" in text
 
 
-def test_a_dimension_other_than_two_is_left_to_xla():
-    x = np.ones((2, 9, 3), np.float32)
-    ours = nn.Conv(4, (3,), conv_general_dilated=conv_by_blocks)
+@pytest.mark.parametrize("layout", [None, ("NHWC", "OIHW", "NCHW")], ids=str)
+def test_other_layouts_are_left_to_xla(layout):
+    x, k = jnp.ones((1, 4, 8, 9)), jnp.ones((6, 4, 1, 1))
+    x = x if layout is None else x.transpose(0, 2, 3, 1)
+    got = convolve(x, k, (1, 1), "SAME", dimension_numbers=layout)
+    assert got.shape == (1, 6, 8, 9)
+
+
+@pytest.mark.parametrize("groups, strides", [(1, 1), (6, 2), (3, 1)])
+def test_a_layer_of_flax_takes_it(groups, strides):
+    x = np.random.default_rng(0).normal(size=(2, 9, 12, 6)).astype(np.float32)
+    about = dict(feature_group_count=groups, strides=strides)
+    ours = nn.Conv(6, (3, 3), conv_general_dilated=convolve, **about)
     variables = ours.init(jax.random.key(0), x)
-    expected = nn.Conv(4, (3,)).apply(variables, x)
-    np.testing.assert_array_equal(ours.apply(variables, x), expected)
+    want = nn.Conv(6, (3, 3), **about).apply(variables, x)
+    np.testing.assert_allclose(ours.apply(variables, x), want, rtol=2e-4, atol=1e-6)
+
+
+def test_words_for_the_padding_of_a_spread_image_are_refused_as_by_xla():
+    x, k = jnp.ones((1, 8, 9, 4)), jnp.ones((3, 3, 4, 6))
+    with pytest.raises(ValueError, match="String padding is not implemented"):
+        convolve(x, k, (1, 1), "SAME", (2, 2), dimension_numbers=LAYOUT)
 
 
 def test_a_cpu_takes_blocks():

@@ -18,6 +18,7 @@ import pytest
 
 import zoo.functional as F
 
+LAYOUT = ("NHWC", "HWIO", "NHWC")
 PROMISES = ("jit", "vmap", "dtypes", "gradients")
 
 
@@ -46,10 +47,18 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
 CASES = {
     # convolution
     "conv_by_blocks": Case(
-        lambda x, k: F.conv_by_blocks(
-            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        ),
+        lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
         draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
+    ),
+    "convolve": Case(
+        lambda x, k: F.convolve(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
+        draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
+    ),
+    "convolve/depthwise": Case(
+        lambda x, k: F.convolve(
+            x, k, (2, 1), "SAME", dimension_numbers=LAYOUT, feature_group_count=3
+        ),
+        draw(normal(2, 5, 6, 3), normal(3, 2, 1, 6)),
     ),
     # dropout
     "example_keys": Case(

@@ -1,17 +1,24 @@
 """Convolutions in the form in which a backend is fast.
 
-    y[p, q, o] = sum_{i, j, c} x[p + i, q + j, c] k[i, j, c, o]
+    y[p, q, o] = sum_{i, j, c} x[s p + d i, s q + d j, c] k[i, j, c, o]
 
-By blocks: the four outputs of a 2x2 block see one patch of (h + 1) x (w + 1) pixels.
-So a matrix of patches, taken at every second pixel, times a matrix that holds the
-kernel four times, each time moved by a pixel, gives whole blocks. It takes
-(h + 1)(w + 1) / (h w) as many multiply-adds (1.44 for 5x5), and on a CPU, with few
-channels, half of the time: LeNet-5's step, 64 images of 28x28, two cores, 4.4 ms
-against 8.4 ms.
+`convolve` has the signature of `jax.lax.conv_general_dilated` and its results, and may
+be given to `nn.Conv` as `conv_general_dilated`. On GPU and TPU it is XLA's own. On a
+CPU, where XLA takes long for some kinds of layer, `form` names another route to the
+same sums (`zoo/functional/convolution_forms.py` says what each does):
 
-The kernel's shape and the result do not depend on the form.
+    kernel 1x1, one group                matmul
+    depthwise, G = C                     shifts
+    1 < G < C                            diagonal, kernels of at least WIDTH channels
+    image spread (transposed), G = 1     phases
+    stride 1, few channels (C O <= FEW)  patches
+    else                                 xla
 
-Shapes: B examples, H height, W width, C channels, O output channels; h, w kernel.
+The kernel's shape, and so the count of parameters and converted weights, do not depend
+on the form. Results agree to rounding.
+
+Shapes: B examples, H height, W width, C channels, O output channels, G groups; h, w
+kernel; s stride, d dilation.
 """
 
 from collections.abc import Callable
@@ -20,7 +27,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-NHWC = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+from zoo.functional import convolution_forms as forms
+from zoo.functional.convolution_blocks import NHWC, conv_by_blocks
+
+WIDTH = 32  # channels of a dense kernel below which XLA's overhead is larger
+FEW = 64 * 64
 
 
 def lowering(blocks: bool | None) -> Callable[..., jax.Array]:
@@ -34,7 +45,41 @@ def lowering(blocks: bool | None) -> Callable[..., jax.Array]:
     return conv_by_blocks if blocks else jax.lax.conv_general_dilated
 
 
-def conv_by_blocks(
+def form(
+    kernel: tuple[int, int, int, int],
+    channels: int,
+    strides: tuple[int, int] = (1, 1),
+    spread: tuple[int, int] = (1, 1),
+    dilation: tuple[int, int] = (1, 1),
+) -> str:
+    """The name of the form that is fast on a CPU.
+
+    Args:
+        kernel: its shape, [h, w, C / G, O].
+        channels: C.
+        strides: s.
+        spread: pixels from one of x to the next, zeros between them.
+        dilation: d.
+    """
+    h, w, inputs, outputs = kernel
+    if spread != (1, 1):
+        plain = strides == dilation == (1, 1) and inputs == channels
+        return "phases" if plain else "xla"
+    if inputs == channels:
+        if (h, w) == (1, 1):
+            return "matmul"
+        few = strides == (1, 1) and channels * outputs <= FEW
+        return "patches" if few else "xla"
+    return "shifts" if inputs == 1 else "diagonal"
+
+
+def merged(groups: int, inputs: int) -> int:
+    """How many groups share a kernel: the fewest that have WIDTH channels, if any."""
+    sizes = [m for m in range(1, groups + 1) if groups % m == 0]
+    return next((m for m in sizes if m * inputs >= WIDTH), groups)
+
+
+def convolve(
     lhs: jax.Array,
     rhs: jax.Array,
     window_strides: Any,
@@ -46,11 +91,10 @@ def conv_by_blocks(
     precision: Any = None,
     **options: Any,
 ) -> jax.Array:
-    """`jax.lax.conv_general_dilated`, by blocks where that applies.
+    """`jax.lax.conv_general_dilated`, in the form that is fast on the backend.
 
-    It applies to images, [B, H, W, C] and [h, w, C, O], with stride 1 and without
-    dilation and groups. Everything else is left to XLA. To be given to `nn.Conv` as
-    `conv_general_dilated`.
+    Other forms than XLA's are for images, [B, H, W, C] and [h, w, C / G, O], on a CPU,
+    without options and with no precision asked for.
 
     Args:
         lhs: images.
@@ -60,15 +104,30 @@ def conv_by_blocks(
 
     Returns:
         The convolution, [B, H', W', O].
+
+    Raises:
+        TypeError, ValueError: as `conv_general_dilated` does.
     """
     numbers = jax.lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-    steps = (window_strides, lhs_dilation or (1,), rhs_dilation or (1,))
-    if (
-        numbers != NHWC
-        or any(step != 1 for tuple_ in steps for step in tuple_)
-        or feature_group_count != 1
-        or options
-    ):
+    asked = any(value is not None for value in (precision, *options.values()))
+    fits = (
+        lhs.ndim == 4 and lhs.shape[-1] == rhs.shape[2] * feature_group_count
+        if numbers == NHWC
+        else False
+    )
+    name, strides = "xla", tuple(window_strides)
+    spread, dilation = (tuple(x or (1, 1)) for x in (lhs_dilation, rhs_dilation))
+    if fits and not asked and jax.default_backend() == "cpu":
+        name = form(rhs.shape, lhs.shape[-1], strides, spread, dilation)
+    if isinstance(padding, str) and name == "phases":
+        name = "xla"  # which says what is wrong
+    elif isinstance(padding, str) and name != "xla":
+        sides = [d * (n - 1) + 1 for n, d in zip(rhs.shape, dilation, strict=False)]
+        sizes = lhs.shape[1:3]
+        padding = jax.lax.padtype_to_pads(sizes, sides, strides, padding)
+    if name == "phases":
+        return forms.by_phases(lhs, rhs, spread, padding)
+    if name == "xla" or any(pad < 0 for pads in padding for pad in pads):
         return jax.lax.conv_general_dilated(
             lhs,
             rhs,
@@ -81,41 +140,13 @@ def conv_by_blocks(
             precision=precision,
             **options,
         )
-    (_, height, width, _), (h, w, _, _) = lhs.shape, rhs.shape
-    if isinstance(padding, str):
-        padding = jax.lax.padtype_to_pads((height, width), (h, w), (1, 1), padding)
-    (top, bottom), (left, right) = padding
-    rows, columns = height + top + bottom - h + 1, width + left + right - w + 1
-    # Rows and columns of zeros beyond: whole blocks, whole pairs in a patch.
-    down = _even(rows) + _even(h + 1) - 2 - top - height
-    right = _even(columns) + _even(w + 1) - 2 - left - width
-    lhs = jnp.pad(lhs, ((0, 0), (top, down), (left, right), (0, 0)))
-    y = _blocks(lhs, rhs, precision)
-    return y[:, :rows, :columns]
-
-
-def _even(n: int) -> int:
-    return n + n % 2
-
-
-def _blocks(x, kernel, precision):
-    """Without padding; the output's height and width are even."""
-    b, height, width, c = x.shape
-    h, w, _, o = kernel.shape
-    m, n = (h + 2) // 2, (w + 2) // 2  # pairs of pixels in a patch
-    p, q = height // 2 - m + 1, width // 2 - n + 1  # blocks
-    x = x.reshape(b, height // 2, 2, width // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
-    x = x.reshape(b, height // 2, width // 2, 4 * c)  # pairs of pixels as channels
-    patches = jnp.concatenate(
-        [x[:, i : i + p, j : j + q] for i in range(m) for j in range(n)], axis=-1
-    )  # [B, p, q, m n 4 C]
-
-    def moved(i, j):  # the kernel of the block's output (i, j)
-        return jnp.pad(kernel, ((i, 2 * m - h - i), (j, 2 * n - w - j), (0, 0), (0, 0)))
-
-    four = jnp.stack([moved(i, j) for i in (0, 1) for j in (0, 1)], axis=3)
-    four = four.reshape(m, 2, n, 2, c, 4 * o).transpose(0, 2, 1, 3, 4, 5)
-    four = four.reshape(m * n * 4 * c, 4 * o)
-    y = jnp.matmul(patches, four, precision=precision)  # -> [B, p, q, 4 O]
-    y = y.reshape(b, p, q, 2, 2, o).transpose(0, 1, 3, 2, 4, 5)
-    return y.reshape(b, 2 * p, 2 * q, o)
+    if any(pad for pads in padding for pad in pads):
+        lhs = jnp.pad(lhs, ((0, 0), *padding, (0, 0)))
+    if name == "matmul":
+        return forms.by_matmul(lhs, rhs, strides)
+    if name == "shifts":
+        return forms.by_shifts(lhs, rhs, strides, dilation)
+    if name == "patches":
+        return forms.by_patches(lhs, rhs, strides, dilation)
+    merge = merged(feature_group_count, rhs.shape[2])
+    return forms.by_diagonal(lhs, rhs, strides, dilation, feature_group_count, merge)
