@@ -73,13 +73,16 @@ def plain_gru(x, h, *weights, mask=None):
     return loop(gru_cell, x, (h,), *weights, mask=mask)[0]
 
 
-def relu_rnn(*args, **options):
-    return backprop.rnn(*args, activation="relu", **options)
+def rnn_of(activation):
+    return lambda *args, **options: backprop.rnn(
+        *args, activation=activation, **options
+    )
 
 
 CASES = {
     "rnn": (backprop.rnn, plain_rnn(jnp.tanh)),
-    "rnn/relu": (relu_rnn, plain_rnn(jax.nn.relu)),
+    "rnn/relu": (rnn_of("relu"), plain_rnn(jax.nn.relu)),
+    "rnn/linear": (rnn_of("linear"), plain_rnn(lambda z: z)),
     "lstm": (backprop.lstm, plain_lstm),
     "gru": (backprop.gru, plain_gru),
 }

@@ -8,7 +8,8 @@ every step. Below, dh_t and dc_t are all that reaches h_t and c_t: from the loss
 from step t + 1.
 
 RNN     z_t = x_t W_x + h_{t-1} W_h + b,   h_t = f(z_t)
-        d_t = dh_t f'(z_t),   f' = 1 - h_t^2 for tanh, [h_t > 0] for ReLU
+        d_t = dh_t f'(z_t)
+        f' = 1 - h_t^2 for tanh, [h_t > 0] for ReLU, 1 for f(z) = z
 
 LSTM    i, f, g, o = the four quarters of z_t = x_t W_x + h_{t-1} W_h + b
         c_t = sig(f) c_{t-1} + sig(i) tanh(g),   h_t = sig(o) tanh(c_t)
@@ -57,6 +58,7 @@ import jax.numpy as jnp
 ACTIVATIONS = {
     "tanh": (jnp.tanh, lambda h: 1 - h * h),  # f, and f' in terms of the output
     "relu": (jax.nn.relu, lambda h: (h > 0).astype(h.dtype)),
+    "linear": (lambda z: z, jnp.ones_like),
 }
 
 
@@ -79,7 +81,7 @@ def rnn(
         w_h: [H, H].
         b: [H].
         mask: bool [B, T], False where there is no step; None for all.
-        activation: tanh or relu.
+        activation: tanh, relu or linear.
 
     Returns:
         The states after each step, [B, T, H].
