@@ -67,12 +67,13 @@ class Config:
     run: str = "runs/vanishing_gradients"
 
 
-def network(kind: str, radius: jax.Array, key: jax.Array, width: int, units: int):
+def network(kind: str, radius, bias, key: jax.Array, width: int, units: int):
     """A cell (state, x) -> state, on the library's own functions.
 
     Args:
-        kind: one of RNNS, or a number, the forget bias of an LSTM.
-        radius: spectral radius of each gate's recurrent matrix.
+        kind: one of RNNS, or lstm.
+        radius: spectral radius of each gate's recurrent matrix, a scalar.
+        bias: of an LSTM's forget gate, a scalar.
         key: of the weights.
         width: inputs of a step (D).
         units: H.
@@ -90,7 +91,7 @@ def network(kind: str, radius: jax.Array, key: jax.Array, width: int, units: int
         return lambda state, x: (
             backprop.rnn(x[:, None], *state, w_x, w_h, b, activation=kind)[:, 0],
         )
-    b = b.at[units : 2 * units].set(float(kind))  # order i, f, g, o
+    b = b.at[units : 2 * units].set(bias)  # order i, f, g, o
 
     def cell(state, x):
         h, c = backprop.lstm(x[:, None], *state, w_x, w_h, b)
@@ -99,14 +100,15 @@ def network(kind: str, radius: jax.Array, key: jax.Array, width: int, units: int
     return cell
 
 
-def measure(kind: str, x: jax.Array, units: int, radius: jax.Array, seed: jax.Array):
+def measure(kind: str, x: jax.Array, units: int, radius, bias, seed):
     """One network, forth and back through time.
 
     Args:
         kind: see `network`.
         x: sequences, [B, T, D].
         units: H.
-        radius: spectral radius.
+        radius: spectral radius, a scalar.
+        bias: of the forget gate, a scalar.
         seed: of the weights and of the gradient at the end.
 
     Returns:
@@ -115,7 +117,7 @@ def measure(kind: str, x: jax.Array, units: int, radius: jax.Array, seed: jax.Ar
         are positive.
     """
     key = jax.random.key(seed)
-    cell = network(kind, radius, jax.random.fold_in(key, 0), x.shape[2], units)
+    cell = network(kind, radius, bias, jax.random.fold_in(key, 0), x.shape[2], units)
     zeros = jnp.zeros((len(x), units))
     start = (zeros,) if kind in RNNS else (zeros, zeros)
     steps = jnp.swapaxes(x, 0, 1)  # [T, B, D]
@@ -151,15 +153,22 @@ def main(cfg: Config) -> dict[str, float]:
             raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
     if not cfg.radii or min(cfg.radii) <= 0:
         raise ValueError(f"radii must be positive, got {cfg.radii}")
+    if not cfg.forget_biases:
+        raise ValueError("forget_biases must have at least one value")
     data = zoo.data.load("fashion_mnist_small")
     x = zoo.data.standardize(data.train)(data.train, None)["x"][: cfg.images, ..., 0]
     radii, seeds = jnp.asarray(cfg.radii), jnp.arange(cfg.seeds)
     norms, active = {}, {}
-    for kind in (*RNNS, *(f"{bias:g}" for bias in cfg.forget_biases)):
-        one = lambda radius, seed, kind=kind: measure(kind, x, cfg.units, radius, seed)
-        every = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))
-        name = kind if kind in RNNS else f"lstm {kind}"
-        norms[name], active[name] = jax.device_get(every(radii, seeds))
+    for kind in (*RNNS, "lstm"):
+        # An LSTM for each bias; a network that has none gets one.
+        biases = jnp.asarray(cfg.forget_biases if kind == "lstm" else (0.0,))
+        one = lambda *args, kind=kind: measure(kind, x, cfg.units, *args)
+        every = jax.vmap(one, (None, None, 0))
+        every = jax.vmap(jax.vmap(every, (0, None, None)), (None, 0, None))
+        found = jax.device_get(jax.jit(every)(radii, biases, seeds))
+        for i, bias in enumerate(biases):  # [biases, radii, seeds, ...]
+            name = f"lstm {bias:g}" if kind == "lstm" else kind
+            norms[name], active[name] = found[0][i], found[1][i]
     slopes = {name: _slope(n) for name, n in norms.items()}  # [radii, seeds]
     numbers = {
         f"{name}/{radius:g}": float(np.exp(slope[i].mean()))
@@ -192,15 +201,13 @@ def _claims(cfg: Config, slopes, active) -> dict[str, np.ndarray]:
     log_r = np.log(cfg.radii)[:, None]
     share = np.log(active["relu"]) / 2
     worst = lambda d: np.take_along_axis(d, np.abs(d).argmax(0)[None], 0)[0]
-    claims = {
+    name = f"lstm {max(cfg.forget_biases):g}"
+    return {
         "linear: s - log r": worst(slopes["linear"] - log_r),
         "relu: s - log r - log(share) / 2": worst(slopes["relu"] - log_r - share),
         "tanh: s - log r": (slopes["tanh"] - log_r).max(0),
+        f"{name}: s": worst(slopes[name]),
     }
-    if cfg.forget_biases:
-        name = f"lstm {max(cfg.forget_biases):g}"
-        claims[f"{name}: s"] = worst(slopes[name])
-    return claims
 
 
 def _report(cfg: Config, norms, slopes, claims, numbers) -> None:
@@ -211,15 +218,10 @@ def _report(cfg: Config, norms, slopes, claims, numbers) -> None:
         for r in cfg.radii
     ]
     _show(report, "Factor of the gradient's norm in a step back", headers, rows)
-    rows = [
-        (
-            name,
-            *(f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3f}" for value in v),
-        )
-        for name, v in claims.items()
-    ]
-    seeds = (f"seed {i}" for i in range(cfg.seeds))
-    _show(report, "The worst radius, in nats a step", ("claim", *seeds), rows)
+    text = lambda value: f"{value:.3f}" if abs(value) >= 1e-3 else f"{value:.0e}"
+    rows = [(name, *map(text, each)) for name, each in claims.items()]
+    headers = ("slope s of the log-norm", *(f"seed {i}" for i in range(cfg.seeds)))
+    _show(report, "At the worst radius r, in nats a step", headers, rows)
     lines = {
         name: (cfg.radii, *(np.exp(f(s, 1)) for f in (np.mean, np.min, np.max)))
         for name, s in slopes.items()

@@ -36,15 +36,15 @@ def test_the_factors_of_a_step(ran):
     assert page.count("<figure") == 3 and page.count("<table") == 2
 
 
-@pytest.mark.parametrize("kind", ["tanh", "3"])
+@pytest.mark.parametrize("kind", ["tanh", "lstm"])
 def test_the_norm_at_the_start_is_that_of_the_whole_network(kind):
     """Step by step it is what the backward pass over all steps gives."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 3)), jnp.float32)
-    norms, _ = jax.jit(lambda: measure(kind, x, 4, 1.2, 7))()
+    norms, _ = jax.jit(lambda: measure(kind, x, 4, 1.2, 3.0, 7))()
     assert norms.shape == (6,) and abs(norms[-1]) < 1e-6
     end = jax.random.normal(jax.random.fold_in(jax.random.key(7), 1), (2, 4))
     end = end / jnp.linalg.norm(end, axis=1, keepdims=True)
-    cell = network(kind, 1.2, jax.random.fold_in(jax.random.key(7), 0), 3, 4)
+    cell = network(kind, 1.2, 3.0, jax.random.fold_in(jax.random.key(7), 0), 3, 4)
 
     def last(*state):
         for t in range(x.shape[1]):
@@ -66,7 +66,7 @@ def test_the_matrix_has_the_radius(monkeypatch):
         return h[:, None], c
 
     monkeypatch.setattr(backprop, "lstm", spy)
-    cell = network("5", 0.8, jax.random.key(0), 3, 4)
+    cell = network("lstm", 0.8, 5.0, jax.random.key(0), 3, 4)
     cell((jnp.zeros((2, 4)), jnp.zeros((2, 4))), jnp.zeros((2, 3)))
     for w in np.split(given["w_h"], 4, axis=1):
         np.testing.assert_allclose(w @ w.T, 0.64 * np.eye(4), atol=1e-6)
@@ -79,6 +79,7 @@ def test_the_matrix_has_the_radius(monkeypatch):
     [
         ({"radii": ()}, "radii must be positive"),
         ({"radii": (1.0, 0.0)}, "radii must be positive"),
+        ({"forget_biases": ()}, "forget_biases must have"),
         ({"units": 0}, "units must be positive, got 0"),
         ({"seeds": 0}, "seeds must be positive, got 0"),
     ],

@@ -323,6 +323,47 @@ Z = np.zeros
         (lambda: backprop.lp_pool(Z((1, 4, 4, 1)), 2, 0.5), "p must be at least 1"),
         (lambda: backprop.max_pool(Z((4, 4, 1))), r"x must be images \[B, H, W, C\]"),
         (lambda: backprop.mean_pool(Z((1, 4, 3, 1)), 4), "window must be .* 3 .*got 4"),
+        (
+            lambda: backprop.dense_backward(Z((2, 3)), Z((3, 5)), Z((2, 4))),
+            r"dy must be \(2, 5\), got \(2, 4\)",
+        ),
+        (lambda: backprop.sigmoid_backward(Z((2, 3)), Z(3)), r"dy must be \(2, 3\)"),
+        (
+            lambda: backprop.softmax_cross_entropy_backward(Z((2, 3)), Z((2, 3)), Z(3)),
+            r"dloss must be \(2,\)",
+        ),
+        (
+            lambda: backprop.softmax_cross_entropy_backward(Z((2, 3)), Z((3, 3)), Z(2)),
+            r"y must be \(2, 3\)",
+        ),
+        (
+            lambda: backprop.batch_norm_backward(
+                Z((2, 3)), Z(3), Z(3), Z(3), Z((1, 3))
+            ),
+            r"dy must be \(2, 3\)",
+        ),
+        (
+            lambda: backprop.conv_backward(
+                Z((1, 6, 9, 1)), Z((3, 2, 1, 4)), Z((1, 3, 4, 4)), 2
+            ),
+            r"dy must be \(1, 2, 4, 4\), got \(1, 3, 4, 4\)",
+        ),
+        (
+            lambda: backprop.max_pool_backward(Z((1, 4, 4, 1)), Z((1, 2, 1, 1))),
+            r"x must be \(1, 4, 2, 1\), got \(1, 4, 4, 1\)",
+        ),
+        (
+            lambda: backprop.lp_pool_backward(
+                Z((1, 2, 2, 1)), Z((1, 2, 2, 1)), Z((1, 1, 1, 1))
+            ),
+            r"y must be \(1, 1, 1, 1\)",
+        ),
+        (
+            lambda: backprop.lp_pool_backward(
+                Z((1, 2, 3, 1)), Z((1, 1, 1, 1)), Z((1, 1, 1, 1))
+            ),
+            r"x must be \(1, 2, 2, 1\)",
+        ),
     ],
 )
 def test_refuses(call, message):

@@ -80,10 +80,15 @@ def conv_backward(
 
     Returns:
         dL/dx, dL/dk and dL/db, of the shapes of x, k and b.
+
+    Raises:
+        ValueError: shapes that are not those of the forward pass.
     """
-    (h, w), sizes = k.shape[:2], zip(x.shape[1:3], k.shape[:2], strict=True)
+    (h, w), (height, width) = k.shape[:2], x.shape[1:3]
+    rows, columns = (height - h) // stride + 1, (width - w) // stride + 1
+    _match("dy", dy, (len(x), rows, columns, k.shape[3]))
     # Rows and columns that the last window does not reach.
-    rest = [(size - side) % stride for size, side in sizes]
+    rest = [(height - h) % stride, (width - w) % stride]
     dx = jax.lax.conv_general_dilated(
         dy,
         k[::-1, ::-1],
@@ -93,7 +98,7 @@ def conv_backward(
         dimension_numbers=("NHWC", "HWOI", "NHWC"),
     )
     dk = jax.lax.conv_general_dilated(
-        x[:, : x.shape[1] - rest[0], : x.shape[2] - rest[1]],
+        x[:, : height - rest[0], : width - rest[1]],
         dy,
         (1, 1),
         "VALID",
@@ -177,7 +182,11 @@ def max_pool_backward(x: jax.Array, dy: jax.Array, window: int = 2) -> jax.Array
 
     Returns:
         dL/dx, [B, H, W, C].
+
+    Raises:
+        ValueError: shapes that are not those of the forward pass.
     """
+    _match("x", x, _size(dy, window))
     first = _windows(x, window).argmax(3)  # [B, H', W', C]
     chosen = jax.nn.one_hot(first, window**2, axis=3, dtype=dy.dtype)
     return _image(chosen * dy[:, :, :, None], window)
@@ -229,7 +238,12 @@ def lp_pool_backward(
 
     Returns:
         dL/dx, [B, H, W, C].
+
+    Raises:
+        ValueError: shapes that are not those of the forward pass.
     """
+    _match("x", x, _size(dy, window))
+    _match("y", y, dy.shape)
     x, y, dy = _windows(x, window), y[:, :, :, None], dy[:, :, :, None]
     share = jnp.abs(x) / jnp.where(y == 0, 1, y)
     return _image(dy * jnp.sign(x) * share ** (p - 1), window)
@@ -252,6 +266,16 @@ _lp_pool.defvjp(
     _lp_pool_forward,
     lambda window, p, saved, dy: (lp_pool_backward(*saved, dy, window, p),),
 )
+
+
+def _match(name, array, shape):
+    if array.shape != shape:
+        raise ValueError(f"{name} must be {shape}, got {array.shape}")
+
+
+def _size(dy, window):  # of the images whose windows gave dy
+    b, h, w, c = dy.shape
+    return b, h * window, w * window, c
 
 
 def _whole(x, window):

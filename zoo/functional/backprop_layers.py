@@ -72,7 +72,11 @@ def dense_backward(
 
     Returns:
         dL/dx, dL/dw and dL/db, of the shapes of x, w and b.
+
+    Raises:
+        ValueError: a residual that has not the shape of the output.
     """
+    _match("dy", dy, (*x.shape[:-1], w.shape[1]))
     rows, residuals = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
     return dy @ w.T, rows.T @ residuals, residuals.sum(0)
 
@@ -102,7 +106,11 @@ def sigmoid_backward(y: jax.Array, dy: jax.Array) -> jax.Array:
 
     Returns:
         dL/dx.
+
+    Raises:
+        ValueError: a residual that has not the shape of the output.
     """
+    _match("dy", dy, y.shape)
     return dy * y * (1 - y)
 
 
@@ -144,7 +152,12 @@ def softmax_cross_entropy_backward(
 
     Returns:
         dL/dz and dL/dy, [B, K].
+
+    Raises:
+        ValueError: a residual that has not the shape of the output.
     """
+    _match("y", y, log_a.shape)
+    _match("dloss", dloss, log_a.shape[:1])
     dloss = dloss[:, None]
     residual = jnp.exp(log_a) * y.sum(1, keepdims=True) - y
     return dloss * residual, -dloss * log_a
@@ -204,7 +217,11 @@ def batch_norm_backward(
 
     Returns:
         dL/dx, dL/dgamma and dL/dbeta, of the shapes of x, gamma and beta.
+
+    Raises:
+        ValueError: a residual that has not the shape of the output.
     """
+    _match("dy", dy, x.shape)
     axes, m = tuple(range(x.ndim - 1)), x.size // x.shape[-1]
     centred = x - _row(mean, x)
     root = jnp.sqrt(var + eps)
@@ -235,6 +252,11 @@ batch_norm.defvjp(
     _batch_norm_forward,
     lambda eps, saved, dy: batch_norm_backward(*saved, dy, eps),
 )
+
+
+def _match(name: str, array: jax.Array, shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} must be {shape}, got {array.shape}")
 
 
 def _row(v: jax.Array, x: jax.Array) -> jax.Array:  # [C] -> [1, ..., 1, C]
