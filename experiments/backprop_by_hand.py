@@ -5,7 +5,7 @@ Run:    python -m experiments.backprop_by_hand
 
 Expect: after 100 steps beside autodiff, both from one start, no parameter of the 3,898
 differs by more than 3e-7 in float32 and 5e-16 in float64. After ten epochs by hand the
-test accuracy is 0.71 to 0.74 over five seeds. It takes about 25 seconds on two cores. A
+test accuracy is 0.71 to 0.74 over five seeds. It takes 25 seconds of a CPU core. A
 test holds a smaller run to it.
 
 The network: 28x28, convolution 5x5 to 6 maps, 12x12 after pooling, convolution 5x5 to

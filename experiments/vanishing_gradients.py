@@ -7,8 +7,8 @@ Expect: on five seeds, the factor by which a gradient's norm changes in a step b
 the radius itself in a linear network, to 1e-6; with ReLU it is the radius times the
 root of the share of units at work, within 5 % (0.72 at radius 1); with tanh less, 0.33
 at radius 0.5 and 0.86 at 1.5. An LSTM whose forget gate is open (bias 5) has factors
-from 1.00 to 1.05 at all radii; with bias 0 they are 0.75 to 0.84. It takes about 25
-seconds on two cores. A test holds a smaller run to it.
+from 1.00 to 1.05 at all radii; with bias 0 they are 0.75 to 0.84. It takes 20 seconds
+of a CPU core. A test holds a smaller run to it.
 
 The recurrent matrix is a random orthogonal one times a radius r: all its eigenvalues
 lie on the circle of radius r, and so do its singular values. A residual that goes one

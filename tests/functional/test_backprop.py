@@ -202,6 +202,24 @@ def test_the_equations_of_batch_norm_are_the_closed_form():
     np.testing.assert_allclose(y.std(0), abs(gamma), rtol=1e-9)
 
 
+def test_every_term_of_batch_norm_where_the_mean_is_moved():
+    """About mean + 0.7 no sum of the equations is 0, and they still hold."""
+    x, gamma, dy = draw(10, (7, 3), (3,), (7, 3))
+
+    def plain(x):
+        centred = x - x.mean(0, keepdims=True) - 0.7
+        var = (centred * centred).mean(0, keepdims=True)
+        return (dy * gamma[None] * centred / jnp.sqrt(var + 0.1)).sum()
+
+    mean = x.mean(0) + 0.7
+    var = ((x - mean) ** 2).mean(0)
+    with jax.enable_x64(True):
+        backward = jax.jit(lambda *a: backprop.batch_norm_backward(*a, eps=0.1))
+        dx, _, _ = backward(x, mean, var, gamma, dy)
+        expected = jax.jit(jax.grad(plain))(x)
+    np.testing.assert_allclose(dx, expected, rtol=1e-11, atol=1e-13)
+
+
 def test_eps_of_batch_norm_is_one_millionth():
     for f in (backprop.batch_norm, backprop.batch_norm_backward):
         assert inspect.signature(f).parameters["eps"].default == 1e-6

@@ -17,6 +17,7 @@ batch normalization, over the m values of a feature
             dmean  = - sum dx^ / sqrt(var + eps) - dvar (2/m) sum (x - mean)
             dx     = dx^ / sqrt(var + eps) + dvar (2/m) (x - mean) + dmean / m
             dgamma = sum dy x^,   dbeta = sum dy
+            (the last sum of dmean is 0 where mean is the mean of x)
 
 Shapes: B examples, D input features, O outputs, K classes, C features.
 Differs from the papers: a target that sums to s, as zeros for an example to be left
