@@ -269,6 +269,6 @@ def test_refuses_a_mask_of_numbers_and_an_unknown_activation():
     with pytest.raises(ValueError, match="mask must be bool .* got float"):
         backprop.rnn(*args, mask=np.ones((B, T)))
     with pytest.raises(
-        ValueError, match="activation must be one of tanh, relu, got 's"
+        ValueError, match="activation must be one of tanh, relu, linear, got 's"
     ):
         backprop.rnn(*args, activation="sigmoid")
