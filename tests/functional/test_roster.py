@@ -43,8 +43,82 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
     return lambda rng: rng.integers(0, classes, size)
 
 
+def recurrent(gates: int, states: int = 1) -> list:
+    """Inputs, first states, both weights and the bias of five units."""
+    weights = [normal(3, 5 * gates), normal(5, 5 * gates), normal(5 * gates)]
+    return [normal(2, 4, 3), *[normal(2, 5)] * states, *weights]
+
+
+MASK = lambda rng: rng.integers(0, 2, (2, 4)) == 1  # of two sequences of four steps
+
 # "function" or "function/what is particular", by module.
 CASES = {
+    # backprop
+    "backprop.batch_norm": Case(
+        F.backprop.batch_norm, draw(normal(2, 3, 4, 2), normal(2), normal(2))
+    ),
+    "backprop.batch_norm_backward": Case(
+        F.backprop.batch_norm_backward,
+        draw(
+            normal(5, 2),
+            normal(2),
+            lambda rng: rng.uniform(1, 2, 2),
+            normal(2),
+            normal(5, 2),
+        ),
+    ),
+    "backprop.conv": Case(
+        F.backprop.conv, draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4), normal(4))
+    ),
+    "backprop.conv_backward": Case(
+        F.backprop.conv_backward,
+        draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4), normal(2, 3, 5, 4)),
+    ),
+    "backprop.dense": Case(
+        F.backprop.dense, draw(normal(2, 3), normal(3, 4), normal(4))
+    ),
+    "backprop.dense_backward": Case(
+        F.backprop.dense_backward, draw(normal(2, 3), normal(3, 4), normal(2, 4))
+    ),
+    "backprop.gru": Case(F.backprop.gru, draw(*recurrent(3), normal(5), MASK)),
+    "backprop.lp_pool": Case(
+        lambda x: F.backprop.lp_pool(x, p=3.0), draw(normal(2, 4, 6, 3))
+    ),
+    "backprop.lp_pool_backward": Case(
+        lambda x, y, dy: F.backprop.lp_pool_backward(x, y, dy, p=3.0),
+        draw(
+            normal(2, 4, 6, 3),
+            lambda rng: rng.uniform(1, 2, (2, 2, 3, 3)),
+            normal(2, 2, 3, 3),
+        ),
+    ),
+    "backprop.lstm": Case(F.backprop.lstm, draw(*recurrent(4, states=2), MASK)),
+    "backprop.max_pool": Case(F.backprop.max_pool, draw(normal(2, 5, 6, 3))),
+    "backprop.max_pool_backward": Case(
+        lambda dy: F.backprop.max_pool_backward(
+            jnp.arange(48, dtype=dy.dtype).reshape(2, 4, 6, 1), dy
+        ),
+        draw(normal(2, 2, 3, 1)),
+    ),
+    "backprop.mean_pool": Case(F.backprop.mean_pool, draw(normal(2, 5, 6, 3))),
+    "backprop.mean_pool_backward": Case(
+        F.backprop.mean_pool_backward, draw(normal(2, 2, 3, 1))
+    ),
+    "backprop.rnn": Case(F.backprop.rnn, draw(*recurrent(1), MASK)),
+    "backprop.rnn/relu": Case(
+        lambda *args: F.backprop.rnn(*args, activation="relu"), draw(*recurrent(1))
+    ),
+    "backprop.sigmoid": Case(F.backprop.sigmoid, draw(normal(2, 3))),
+    "backprop.sigmoid_backward": Case(
+        F.backprop.sigmoid_backward, draw(normal(2, 3), normal(2, 3))
+    ),
+    "backprop.softmax_cross_entropy": Case(
+        F.backprop.softmax_cross_entropy, draw(normal(5, 3), normal(5, 3))
+    ),
+    "backprop.softmax_cross_entropy_backward": Case(
+        F.backprop.softmax_cross_entropy_backward,
+        draw(normal(5, 3), normal(5, 3), normal(5)),
+    ),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
@@ -90,11 +164,14 @@ CASES = {
 
 def ours() -> set[str]:
     """Functions that `zoo.functional` shows and that are written there."""
-    return {
+    of = lambda module, kind: {
         name
-        for name, f in inspect.getmembers(F, inspect.isroutine)
+        for name, f in inspect.getmembers(module, kind)
         if getattr(f, "__module__", "").startswith("zoo.functional")
     }
+    # A function with a gradient of its own is an object that can be called.
+    by_hand = {f"backprop.{name}" for name in of(F.backprop, callable)}
+    return of(F, inspect.isroutine) | by_hand
 
 
 def cast(args: tuple, dtype: Any) -> tuple:
