@@ -1,9 +1,8 @@
 """Pure functions of arrays."""
 
+from zoo.functional import backprop as backprop
 from zoo.functional.convolution import convolve as convolve
 from zoo.functional.convolution_blocks import conv_by_blocks as conv_by_blocks
-from zoo.functional import backprop as backprop
-from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
 from zoo.functional.losses import cross_entropy as cross_entropy
