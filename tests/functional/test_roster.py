@@ -44,6 +44,25 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
 
 # "function" or "function/what is particular", by module.
 CASES = {
+    # arithmetic; sizes are Python's, read from shapes while a function is traced
+    "channel_mix": Case(
+        lambda x, k: F.channel_mix(x, k, 2), draw(normal(2, 5, 6, 3), normal(3, 4))
+    ),
+    "conv_matrix": Case(
+        lambda k: F.conv_matrix(k, (5, 4), 2, "SAME"), draw(normal(3, 2, 2, 3))
+    ),
+    "conv_size": Case(lambda x: x[: F.conv_size(len(x), 3, 2)], draw(normal(9))),
+    "conv_transpose_size": Case(
+        lambda x: jnp.resize(x, F.conv_transpose_size(len(x), 4, 2)), draw(normal(5))
+    ),
+    "im2col": Case(lambda x: F.im2col(x, (3, 2), 2, "SAME"), draw(normal(2, 5, 6, 3))),
+    "layers_receptive_field": Case(
+        lambda x: x[: F.layers_receptive_field([(3, 2, 1), (3, 1, 1)])],
+        draw(normal(9)),
+    ),
+    "same_padding": Case(
+        lambda x: jnp.pad(x, F.same_padding(len(x), 4)), draw(normal(9))
+    ),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(

@@ -1,5 +1,12 @@
 """Pure functions of arrays."""
 
+from zoo.functional.arithmetic import channel_mix as channel_mix
+from zoo.functional.arithmetic import conv_matrix as conv_matrix
+from zoo.functional.arithmetic import conv_size as conv_size
+from zoo.functional.arithmetic import conv_transpose_size as conv_transpose_size
+from zoo.functional.arithmetic import im2col as im2col
+from zoo.functional.arithmetic import layers_receptive_field as layers_receptive_field
+from zoo.functional.arithmetic import same_padding as same_padding
 from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
