@@ -95,6 +95,27 @@ CASES = {
         draw(normal(6, 2), lambda rng: rng.permutation(6)[:3], normal(3, 2)),
     ),
     "take_rows": Case(F.take_rows, draw(normal(6, 2), labels(3, 6))),
+    # sampling; the points of "edge" lie within, of the others beyond the border too
+    "affine_grid": Case(lambda theta: F.affine_grid(theta, (3, 4)), draw(normal(2, 3))),
+    "bilinear_sample": Case(
+        F.bilinear_sample,
+        draw(normal(4, 5, 2), lambda rng: rng.uniform(-2, 6, (3, 7, 2))),
+    ),
+    "bilinear_sample/edge": Case(
+        lambda x, at: F.bilinear_sample(x, at, "edge"),
+        draw(normal(4, 5, 2), lambda rng: rng.uniform(0, 3, (7, 2))),
+    ),
+    "bilinear_sample/reflect": Case(
+        lambda x, at: F.bilinear_sample(x, at, "reflect"),
+        draw(normal(4, 5, 2), lambda rng: rng.uniform(-9, 9, (7, 2))),
+    ),
+    "bilinear_sample/symmetric": Case(
+        lambda x, at: F.bilinear_sample(x, at, "symmetric"),
+        draw(normal(4, 5, 2), lambda rng: rng.uniform(-9, 9, (7, 2))),
+    ),
+    "grid_to_pixels": Case(
+        lambda grid: F.grid_to_pixels(grid, (4, 7)), draw(normal(3, 2))
+    ),
 }
 
 

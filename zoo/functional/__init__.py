@@ -16,3 +16,6 @@ from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
 from zoo.functional.rows import put_rows as put_rows
 from zoo.functional.rows import take_rows as take_rows
+from zoo.functional.sampling import affine_grid as affine_grid
+from zoo.functional.sampling import bilinear_sample as bilinear_sample
+from zoo.functional.sampling import grid_to_pixels as grid_to_pixels
