@@ -89,6 +89,22 @@ CASES = {
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
+    # resize; kernels and matrices are NumPy's, made while a function is traced
+    "bilinear_deconvolution": Case(F.bilinear_deconvolution, draw(normal(2, 3, 4, 2))),
+    "bilinear_kernel": Case(
+        lambda x: x * jnp.asarray(F.bilinear_kernel(3), x.dtype), draw(normal(5, 5))
+    ),
+    "interpolation_matrix": Case(
+        lambda x: jnp.asarray(F.interpolation_matrix(len(x), 7), x.dtype) @ x,
+        draw(normal(5)),
+    ),
+    "resize": Case(lambda x: F.resize(x, (7, 3)), draw(normal(2, 4, 5, 2))),
+    "resize/bicubic": Case(
+        lambda x: F.resize(x, (7, 3), "bicubic", "aligned"), draw(normal(4, 5, 2))
+    ),
+    "resize/nearest": Case(
+        lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
+    ),
     # rows
     "put_rows": Case(
         F.put_rows,

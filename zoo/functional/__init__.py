@@ -14,6 +14,10 @@ from zoo.functional.losses import cross_entropy as cross_entropy
 from zoo.functional.losses import weighted as weighted
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
+from zoo.functional.resize import bilinear_deconvolution as bilinear_deconvolution
+from zoo.functional.resize import bilinear_kernel as bilinear_kernel
+from zoo.functional.resize import interpolation_matrix as interpolation_matrix
+from zoo.functional.resize import resize as resize
 from zoo.functional.rows import put_rows as put_rows
 from zoo.functional.rows import take_rows as take_rows
 from zoo.functional.sampling import affine_grid as affine_grid
