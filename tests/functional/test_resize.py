@@ -130,12 +130,12 @@ def test_is_jax_image_without_antialias(size):
         linear = jax.image.resize(x, (*size, 2), "linear", antialias=False)
         cubic = np.asarray(jax.image.resize(x, (*size, 2), "cubic", antialias=False))
         nearest = jax.image.resize(x, (*size, 2), "nearest")
-        np.testing.assert_allclose(resize(x, size), linear, atol=1e-6)  # theirs: 32 bit
+        np.testing.assert_allclose(resize(x, size), linear, atol=1e-13)
         np.testing.assert_array_equal(resize(x, size, "nearest"), nearest)
         ours = np.asarray(resize(x, size, "bicubic", a=-0.5))
     u, v = (look_up(n, m, "half_pixel") for n, m in zip((5, 6), size, strict=True))
     inner = np.ix_((u >= 1) & (u <= 3), (v >= 1) & (v <= 4))
-    np.testing.assert_allclose(ours[inner], cubic[inner], atol=1e-6)
+    np.testing.assert_allclose(ours[inner], cubic[inner], atol=1e-13)
     assert abs(ours - cubic).max() > 0.01  # at the border
 
 

@@ -42,6 +42,9 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
     return lambda rng: rng.integers(0, classes, size)
 
 
+# Of attention: batch 2, 3 queries, 5 keys, 2 heads.
+QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
+
 # "function" or "function/what is particular", by module.
 CASES = {
     # arithmetic; sizes are Python's, read from shapes while a function is traced
@@ -62,6 +65,38 @@ CASES = {
     ),
     "same_padding": Case(
         lambda x: jnp.pad(x, F.same_padding(len(x), 4)), draw(normal(9))
+    ),
+    # attention
+    "additive_scores": Case(
+        F.additive_scores,
+        draw(
+            *(normal(2, 3, 2, 4), normal(2, 5, 2, 3)),
+            *(normal(4, 6), normal(3, 6), normal(6)),
+        ),
+    ),
+    "attention": Case(F.attention, draw(QUERIES, KEYS, VALUES)),
+    "attention/blocks": Case(
+        lambda *qkv: F.attention(*qkv, block=2), draw(QUERIES, KEYS, VALUES)
+    ),
+    "attention/causal": Case(
+        lambda *qkv: F.attention(*qkv, causal=True, block=3),
+        draw(QUERIES, KEYS, VALUES),
+    ),
+    "attention/padded": Case(
+        lambda q, k, v, n: F.attention(q, k, v, F.padding_mask(n, 5)),
+        draw(QUERIES, KEYS, VALUES, np.array([4, 0])),
+    ),
+    "attention_weights": Case(F.attention_weights, draw(QUERIES, KEYS)),
+    "causal_mask": Case(
+        lambda x: jnp.where(F.causal_mask(3, 4, 1), x, 0), draw(normal(3, 4))
+    ),
+    "dot_scores": Case(F.dot_scores, draw(QUERIES, KEYS)),
+    "general_scores": Case(
+        F.general_scores, draw(QUERIES, normal(2, 5, 2, 3), normal(4, 3))
+    ),
+    "padding_mask": Case(
+        lambda x, n: jnp.where(F.padding_mask(n, 4), x, 0),
+        draw(normal(2, 1, 1, 4), labels(2, 4)),
     ),
     # convolution
     "conv_by_blocks": Case(

@@ -7,6 +7,13 @@ from zoo.functional.arithmetic import conv_transpose_size as conv_transpose_size
 from zoo.functional.arithmetic import im2col as im2col
 from zoo.functional.arithmetic import layers_receptive_field as layers_receptive_field
 from zoo.functional.arithmetic import same_padding as same_padding
+from zoo.functional.attention import additive_scores as additive_scores
+from zoo.functional.attention import attention as attention
+from zoo.functional.attention import attention_weights as attention_weights
+from zoo.functional.attention import causal_mask as causal_mask
+from zoo.functional.attention import dot_scores as dot_scores
+from zoo.functional.attention import general_scores as general_scores
+from zoo.functional.attention import padding_mask as padding_mask
 from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
