@@ -234,7 +234,7 @@ def _scaled(score, scale, q) -> Score:
         full = (*q.shape[:-3], q.shape[-2], q.shape[-3], k.shape[-3])
         if e.shape != full:
             raise ValueError(f"score must give {full}, [..., N, T, S], got {e.shape}")
-        return scale * e.astype(jnp.promote_types(e.dtype, jnp.float32))
+        return scale * (e if jnp.finfo(e.dtype).bits >= 32 else e.astype(jnp.float32))
 
     return scores
 
