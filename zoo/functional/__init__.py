@@ -1,8 +1,6 @@
 """Pure functions of arrays."""
 
 from zoo.functional import backprop as backprop
-from zoo.functional.convolution import convolve as convolve
-from zoo.functional.convolution_blocks import conv_by_blocks as conv_by_blocks
 from zoo.functional.arithmetic import channel_mix as channel_mix
 from zoo.functional.arithmetic import conv_matrix as conv_matrix
 from zoo.functional.arithmetic import conv_size as conv_size
@@ -17,7 +15,8 @@ from zoo.functional.attention import causal_mask as causal_mask
 from zoo.functional.attention import dot_scores as dot_scores
 from zoo.functional.attention import general_scores as general_scores
 from zoo.functional.attention import padding_mask as padding_mask
-from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
+from zoo.functional.convolution import convolve as convolve
+from zoo.functional.convolution_blocks import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
 from zoo.functional.losses import cross_entropy as cross_entropy
