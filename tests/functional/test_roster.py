@@ -42,6 +42,14 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
     return lambda rng: rng.integers(0, classes, size)
 
 
+def simplex(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.dirichlet(np.ones(size))
+
+
+def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: np.cov(rng.normal(size=(size, 4 * size)))
+
+
 # "function" or "function/what is particular", by module.
 CASES = {
     # convolution
@@ -51,6 +59,30 @@ CASES = {
         ),
         draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
     ),
+    # distances
+    "chebyshev_distance": Case(F.chebyshev_distance, draw(normal(6), normal(6))),
+    "cosine_distance": Case(F.cosine_distance, draw(normal(6), normal(6))),
+    "euclidean_distance": Case(F.euclidean_distance, draw(normal(6), normal(6))),
+    "hamming_distance": Case(
+        F.hamming_distance,
+        draw(normal(6), lambda rng: rng.normal(size=6).round()),
+        {"gradients": "it counts: its gradient is zero"},
+    ),
+    "kullback_leibler": Case(F.kullback_leibler, draw(simplex(6), simplex(6))),
+    "lp_norm": Case(F.lp_norm, draw(normal(4, 3))),
+    "lp_norm/1.5": Case(lambda x: F.lp_norm(x, 1.5, (0, 2)), draw(normal(4, 3, 2))),
+    "mahalanobis_distance": Case(
+        F.mahalanobis_distance, draw(normal(3), normal(3), covariance(3))
+    ),
+    "minkowski_distance": Case(F.minkowski_distance, draw(normal(6), normal(6))),
+    "minkowski_distance/0.5": Case(
+        lambda x, y: F.minkowski_distance(x, y, 0.5), draw(normal(6), normal(6))
+    ),
+    "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
+    "squared_euclidean_distance": Case(
+        F.squared_euclidean_distance, draw(normal(6), normal(6))
+    ),
+    "whiten": Case(F.whiten, draw(normal(5, 3), covariance(3))),
     # dropout
     "example_keys": Case(
         lambda index: jax.random.key_data(F.example_keys(jax.random.key(0), index)),
@@ -65,6 +97,25 @@ CASES = {
     "weighted": Case(
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
+    ),
+    # pairwise
+    "nearest": Case(
+        lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise": Case(
+        lambda x, y: F.pairwise("cosine", x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise/function": Case(
+        lambda x, y: F.pairwise(F.chebyshev_distance, x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise_reduce": Case(
+        lambda x, y: F.pairwise_reduce(
+            "pearson", x, y, lambda s, d, _: s + d.sum(), 0 * x[0, 0], block=4
+        ),
+        draw(normal(5, 3), normal(9, 3)),
     ),
     # pooling
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
