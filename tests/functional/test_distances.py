@@ -29,7 +29,7 @@ METRICS = {
 }
 SCIPY = {
     D.euclidean_distance: scipy_distance.euclidean,
-    D.squared_euclidean_distance: scipy_distance.sqeuclidean,
+    D.squared_euclidean: scipy_distance.sqeuclidean,
     D.chebyshev_distance: scipy_distance.chebyshev,
     D.cosine_distance: scipy_distance.cosine,
     D.pearson_distance: scipy_distance.correlation,
@@ -104,7 +104,7 @@ def test_what_is_not_a_metric_fails_an_axiom():
     f = functools.partial(D.minkowski_distance, p=0.5)
     np.testing.assert_allclose((f(a, b), f(b, c), f(a, c)), (1, 1, 4))
     a, b, c = jnp.array([[0.0], [1.0], [2.0]])
-    f = D.squared_euclidean_distance
+    f = D.squared_euclidean
     assert (f(a, b), f(b, c), f(a, c)) == (1, 1, 4)
     a, b, c = jnp.array([[1.0, 0.0, 0], [1.0, 1.0, 0], [0.0, 1.0, 0]])
     f = D.cosine_distance

@@ -79,9 +79,7 @@ CASES = {
         lambda x, y: F.minkowski_distance(x, y, 0.5), draw(normal(6), normal(6))
     ),
     "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
-    "squared_euclidean_distance": Case(
-        F.squared_euclidean_distance, draw(normal(6), normal(6))
-    ),
+    "squared_euclidean": Case(F.squared_euclidean, draw(normal(6), normal(6))),
     "whiten": Case(F.whiten, draw(normal(5, 3), covariance(3))),
     # dropout
     "example_keys": Case(
@@ -98,7 +96,17 @@ CASES = {
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
-    # pairwise
+    # network simplex
+    "c_transform": Case(F.c_transform, draw(normal(4, 3), normal(3))),
+    "earth_mover": Case(F.earth_mover, draw(normal(4, 3), simplex(4), simplex(3))),
+    "kantorovich_rubinstein": Case(
+        lambda x, y, a, b: F.kantorovich_rubinstein(
+            abs(x[:, None] - y[None]), abs(y[:, None] - y[None]), a, b
+        ),
+        draw(normal(4), normal(3), simplex(4), simplex(3)),
+        {"gradients": "it is the certificate of earth_mover, which has them"},
+    ),
+    # pairs
     "nearest": Case(
         lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
         draw(normal(5, 3), normal(9, 3)),
@@ -127,6 +135,16 @@ CASES = {
         draw(normal(6, 2), lambda rng: rng.permutation(6)[:3], normal(3, 2)),
     ),
     "take_rows": Case(F.take_rows, draw(normal(6, 2), labels(3, 6))),
+    # transport
+    "sinkhorn": Case(
+        lambda *args: F.sinkhorn(*args, epsilon=0.5, tolerance=1e-5)[:5],
+        draw(normal(4, 3), simplex(4), simplex(3)),
+    ),
+    "wasserstein_1d": Case(F.wasserstein_1d, draw(normal(5), normal(4))),
+    "wasserstein_1d/2": Case(
+        lambda x, y, a, b: F.wasserstein_1d(x, y, 2, a, b),
+        draw(normal(5), normal(4), simplex(5), simplex(4)),
+    ),
 }
 
 

@@ -16,7 +16,7 @@ is not symmetric.
 
 Where x = y the Euclidean distance, and with it every Minkowski distance, has a kink;
 the gradient there is 0, which is a subgradient, and not NaN. All are functions of two
-vectors, for `jax.vmap`; `pairwise.py` has them between sets.
+vectors, for `jax.vmap`; `pairs.py` has them between sets.
 
 Shapes: D features.
 
@@ -106,7 +106,7 @@ def euclidean_distance(x: jax.Array, y: jax.Array) -> jax.Array:
     return minkowski_distance(x, y, 2)
 
 
-def squared_euclidean_distance(x: jax.Array, y: jax.Array) -> jax.Array:
+def squared_euclidean(x: jax.Array, y: jax.Array) -> jax.Array:
     """sum (x_i - y_i)^2; smooth, and not a metric.
 
     Args:

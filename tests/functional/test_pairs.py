@@ -9,11 +9,11 @@ import pytest
 from scipy.spatial.distance import cdist
 
 import zoo.functional as F
-from zoo.functional.pairwise import FORMS
+from zoo.functional.pairs import FORMS
 
 FUNCTIONS = {
     "euclidean": F.euclidean_distance,
-    "squared_euclidean": F.squared_euclidean_distance,
+    "squared_euclidean": F.squared_euclidean,
     "cosine": F.cosine_distance,
     "pearson": F.pearson_distance,
 }
