@@ -80,16 +80,9 @@ def earth_mover(
             that are negative or whose sums differ.
     """
     a, b = masses(cost, a, b)
-    c, a0, b0 = jax.lax.stop_gradient((cost, a, b))
-    # Empty rows and columns come first and stay outside the tree; the root is last.
-    rows, columns = jnp.argsort(a0 > 0), jnp.argsort(b0 > 0)
-    plan, f, g, pivots = _simplex(c[rows][:, columns], a0[rows], b0[columns])
-    plan = jnp.zeros_like(c).at[rows[:, None], columns[None]].set(plan)
-    f = jnp.zeros_like(a0).at[rows].set(f)
-    g = jnp.zeros_like(b0).at[columns].set(g)
-    f = c_transform(c, jnp.where(b0 > 0, g, -jnp.inf))  # no mass there, no bound
-    g = c_transform(c.T, jnp.where(a0 > 0, f, -jnp.inf))
-    f = c_transform(c, g)
+    fixed = jax.lax.stop_gradient((cost, a, b))
+    plan, f, g, pivots = _solve(*fixed)
+    _, a0, b0 = fixed
     slope = (a - a0) @ f + (b - b0) @ g  # 0, with the gradient of the dual
     return EarthMover(
         plan=plan, cost=(plan * cost).sum() + slope, f=f, g=g, pivots=pivots
@@ -159,6 +152,19 @@ class Tree(NamedTuple):
     arc: jax.Array  # the arc that gains most, k M + l
     gain: jax.Array  # f_k + g_l - C_kl there
     pivots: jax.Array  # int32
+
+
+@jax.jit
+def _solve(cost, a, b):
+    # Rows and columns without mass come first, and stay outside the tree.
+    rows, columns = jnp.argsort(a > 0), jnp.argsort(b > 0)
+    plan, f, g, pivots = _simplex(cost[rows][:, columns], a[rows], b[columns])
+    plan = jnp.zeros_like(cost).at[rows[:, None], columns[None]].set(plan)
+    f = jnp.zeros_like(a).at[rows].set(f)
+    g = jnp.zeros_like(b).at[columns].set(g)
+    f = c_transform(cost, jnp.where(b > 0, g, -jnp.inf))  # no mass there, no bound
+    g = c_transform(cost.T, jnp.where(a > 0, f, -jnp.inf))
+    return plan, c_transform(cost, g), g, pivots
 
 
 def _simplex(cost, a, b):

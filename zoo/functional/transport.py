@@ -180,6 +180,7 @@ def sinkhorn(
     )
 
 
+@jax.jit
 def _fit(cost, a, b, eps, start, tolerance, steps):
     log_a, log_b = jnp.log(a), jnp.log(b)  # a mass of 0 is -infinity, and no term
     to_f = lambda g: -eps * jax.nn.logsumexp((g[None] - cost) / eps + log_b[None], 1)
