@@ -87,16 +87,7 @@ CASES = {
         draw(labels(5, 100)),
         {"dtypes": "keys are integers", "gradients": "keys are integers"},
     ),
-    # losses
-    "cross_entropy": Case(
-        lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}, 0.1),
-        draw(normal(5, 3), labels(5, 3), lambda rng: rng.uniform(size=5)),
-    ),
-    "weighted": Case(
-        lambda x, w: F.weighted(x, {"weight": w}),
-        draw(normal(5), lambda rng: rng.uniform(size=5)),
-    ),
-    # network simplex
+    # emd
     "c_transform": Case(F.c_transform, draw(normal(4, 3), normal(3))),
     "earth_mover": Case(F.earth_mover, draw(normal(4, 3), simplex(4), simplex(3))),
     "kantorovich_rubinstein": Case(
@@ -105,6 +96,15 @@ CASES = {
         ),
         draw(normal(4), normal(3), simplex(4), simplex(3)),
         {"gradients": "it is the certificate of earth_mover, which has them"},
+    ),
+    # losses
+    "cross_entropy": Case(
+        lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}, 0.1),
+        draw(normal(5, 3), labels(5, 3), lambda rng: rng.uniform(size=5)),
+    ),
+    "weighted": Case(
+        lambda x, w: F.weighted(x, {"weight": w}),
+        draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
     # pairs
     "nearest": Case(
@@ -126,9 +126,27 @@ CASES = {
         draw(normal(5, 3), normal(9, 3)),
     ),
     # pooling
+    "adaptive_max_pool": Case(
+        lambda x: F.adaptive_max_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
+    ),
+    "adaptive_mean_pool": Case(
+        lambda x: F.adaptive_mean_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
+    ),
+    "global_max_pool": Case(F.global_max_pool, draw(normal(2, 5, 7, 3))),
+    "global_mean_pool": Case(F.global_mean_pool, draw(normal(2, 5, 7, 3))),
+    "lp_pool": Case(F.lp_pool, draw(normal(2, 4, 6, 3))),
+    "lp_pool/overlapping": Case(
+        lambda x: F.lp_pool(x, 3, 1.5, 2, 1), draw(normal(2, 5, 6, 3))
+    ),
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
+    "max_pool/overlapping": Case(
+        lambda x: F.max_pool(x, 3, 2, 1, ceil=True), draw(normal(2, 6, 7, 3))
+    ),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
+    "mean_pool/overlapping": Case(
+        lambda x: F.mean_pool(x, 3, 2, 1, True, False), draw(normal(2, 6, 7, 3))
+    ),
     # rows
     "put_rows": Case(
         F.put_rows,

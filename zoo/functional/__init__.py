@@ -14,20 +14,21 @@ from zoo.functional.distances import squared_euclidean as squared_euclidean
 from zoo.functional.distances import whiten as whiten
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
+from zoo.functional.emd import EarthMover as EarthMover
+from zoo.functional.emd import KantorovichRubinstein as KantorovichRubinstein
+from zoo.functional.emd import c_transform as c_transform
+from zoo.functional.emd import earth_mover as earth_mover
+from zoo.functional.emd import kantorovich_rubinstein as kantorovich_rubinstein
 from zoo.functional.losses import cross_entropy as cross_entropy
 from zoo.functional.losses import weighted as weighted
-from zoo.functional.network_simplex import EarthMover as EarthMover
-from zoo.functional.network_simplex import (
-    KantorovichRubinstein as KantorovichRubinstein,
-)
-from zoo.functional.network_simplex import c_transform as c_transform
-from zoo.functional.network_simplex import earth_mover as earth_mover
-from zoo.functional.network_simplex import (
-    kantorovich_rubinstein as kantorovich_rubinstein,
-)
 from zoo.functional.pairs import nearest as nearest
 from zoo.functional.pairs import pairwise as pairwise
 from zoo.functional.pairs import pairwise_reduce as pairwise_reduce
+from zoo.functional.pooling import adaptive_max_pool as adaptive_max_pool
+from zoo.functional.pooling import adaptive_mean_pool as adaptive_mean_pool
+from zoo.functional.pooling import global_max_pool as global_max_pool
+from zoo.functional.pooling import global_mean_pool as global_mean_pool
+from zoo.functional.pooling import lp_pool as lp_pool
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
 from zoo.functional.rows import put_rows as put_rows

@@ -18,7 +18,7 @@ by fitting the two marginals in turn, here of f and g, in logarithms:
 
 Its gradient is that of the value by the envelope theorem: dC is P, da is f, db is g.
 Nothing is unrolled; plan, cost and potentials are handed out without a gradient.
-`network_simplex.py` solves the problem exactly.
+`emd.py` solves the problem exactly.
 
 Shapes: N and M points.
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from scipy.optimize import linear_sum_assignment, linprog
 
 import zoo.functional as F
-from zoo.functional.network_simplex import first_tree, pivot
+from zoo.functional.emd import first_tree, pivot
 
 solve = jax.jit(F.earth_mover)
 proof = jax.jit(F.kantorovich_rubinstein)
