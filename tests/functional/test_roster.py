@@ -50,6 +50,13 @@ def recurrent(gates: int, states: int = 1) -> list:
 
 
 MASK = lambda rng: rng.integers(0, 2, (2, 4)) == 1  # of two sequences of four steps
+def simplex(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.dirichlet(np.ones(size))
+
+
+def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: np.cov(rng.normal(size=(size, 4 * size)))
+
 
 # "function" or "function/what is particular", by module.
 CASES = {
@@ -189,11 +196,43 @@ CASES = {
         ),
         draw(normal(2, 5, 6, 3), normal(3, 2, 1, 6)),
     ),
+    # distances
+    "chebyshev_distance": Case(F.chebyshev_distance, draw(normal(6), normal(6))),
+    "cosine_distance": Case(F.cosine_distance, draw(normal(6), normal(6))),
+    "euclidean_distance": Case(F.euclidean_distance, draw(normal(6), normal(6))),
+    "hamming_distance": Case(
+        F.hamming_distance,
+        draw(normal(6), lambda rng: rng.normal(size=6).round()),
+        {"gradients": "it counts: its gradient is zero"},
+    ),
+    "kullback_leibler": Case(F.kullback_leibler, draw(simplex(6), simplex(6))),
+    "lp_norm": Case(F.lp_norm, draw(normal(4, 3))),
+    "lp_norm/1.5": Case(lambda x: F.lp_norm(x, 1.5, (0, 2)), draw(normal(4, 3, 2))),
+    "mahalanobis_distance": Case(
+        F.mahalanobis_distance, draw(normal(3), normal(3), covariance(3))
+    ),
+    "minkowski_distance": Case(F.minkowski_distance, draw(normal(6), normal(6))),
+    "minkowski_distance/0.5": Case(
+        lambda x, y: F.minkowski_distance(x, y, 0.5), draw(normal(6), normal(6))
+    ),
+    "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
+    "squared_euclidean": Case(F.squared_euclidean, draw(normal(6), normal(6))),
+    "whiten": Case(F.whiten, draw(normal(5, 3), covariance(3))),
     # dropout
     "example_keys": Case(
         lambda index: jax.random.key_data(F.example_keys(jax.random.key(0), index)),
         draw(labels(5, 100)),
         {"dtypes": "keys are integers", "gradients": "keys are integers"},
+    ),
+    # emd
+    "c_transform": Case(F.c_transform, draw(normal(4, 3), normal(3))),
+    "earth_mover": Case(F.earth_mover, draw(normal(4, 3), simplex(4), simplex(3))),
+    "kantorovich_rubinstein": Case(
+        lambda x, y, a, b: F.kantorovich_rubinstein(
+            abs(x[:, None] - y[None]), abs(y[:, None] - y[None]), a, b
+        ),
+        draw(normal(4), normal(3), simplex(4), simplex(3)),
+        {"gradients": "it is the certificate of earth_mover, which has them"},
     ),
     # losses
     "cross_entropy": Case(
@@ -204,8 +243,42 @@ CASES = {
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
+    # pairs
+    "nearest": Case(
+        lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise": Case(
+        lambda x, y: F.pairwise("cosine", x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise/function": Case(
+        lambda x, y: F.pairwise(F.chebyshev_distance, x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise_reduce": Case(
+        lambda x, y: F.pairwise_reduce(
+            "pearson", x, y, lambda s, d, _: s + d.sum(), 0 * x[0, 0], block=4
+        ),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
     # pooling
+    "adaptive_max_pool": Case(
+        lambda x: F.adaptive_max_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
+    ),
+    "adaptive_mean_pool": Case(
+        lambda x: F.adaptive_mean_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
+    ),
+    "global_max_pool": Case(F.global_max_pool, draw(normal(2, 5, 7, 3))),
+    "global_mean_pool": Case(F.global_mean_pool, draw(normal(2, 5, 7, 3))),
+    "lp_pool": Case(F.lp_pool, draw(normal(2, 4, 6, 3))),
+    "lp_pool/overlapping": Case(
+        lambda x: F.lp_pool(x, 3, 1.5, 2, 1), draw(normal(2, 5, 6, 3))
+    ),
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
+    "max_pool/overlapping": Case(
+        lambda x: F.max_pool(x, 3, 2, 1, ceil=True), draw(normal(2, 6, 7, 3))
+    ),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
     # resize; kernels and matrices are NumPy's, made while a function is traced
@@ -223,6 +296,8 @@ CASES = {
     ),
     "resize/nearest": Case(
         lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
+    "mean_pool/overlapping": Case(
+        lambda x: F.mean_pool(x, 3, 2, 1, True, False), draw(normal(2, 6, 7, 3))
     ),
     # rows
     "put_rows": Case(
@@ -250,6 +325,15 @@ CASES = {
     ),
     "grid_to_pixels": Case(
         lambda grid: F.grid_to_pixels(grid, (4, 7)), draw(normal(3, 2))
+    # transport
+    "sinkhorn": Case(
+        lambda *args: F.sinkhorn(*args, epsilon=0.5, tolerance=1e-5)[:5],
+        draw(normal(4, 3), simplex(4), simplex(3)),
+    ),
+    "wasserstein_1d": Case(F.wasserstein_1d, draw(normal(5), normal(4))),
+    "wasserstein_1d/2": Case(
+        lambda x, y, a, b: F.wasserstein_1d(x, y, 2, a, b),
+        draw(normal(5), normal(4), simplex(5), simplex(4)),
     ),
 }
 
