@@ -17,7 +17,6 @@ from zoo.functional.attention import general_scores as general_scores
 from zoo.functional.attention import padding_mask as padding_mask
 from zoo.functional.convolution import convolve as convolve
 from zoo.functional.convolution_blocks import conv_by_blocks as conv_by_blocks
-from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.distances import chebyshev_distance as chebyshev_distance
 from zoo.functional.distances import cosine_distance as cosine_distance
 from zoo.functional.distances import euclidean_distance as euclidean_distance
