@@ -19,6 +19,7 @@ import pytest
 import zoo.functional as F
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+
 PROMISES = ("jit", "vmap", "dtypes", "gradients")
 
 
@@ -50,6 +51,8 @@ def recurrent(gates: int, states: int = 1) -> list:
 
 
 MASK = lambda rng: rng.integers(0, 2, (2, 4)) == 1  # of two sequences of four steps
+
+
 def simplex(size: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.dirichlet(np.ones(size))
 
@@ -58,8 +61,62 @@ def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: np.cov(rng.normal(size=(size, 4 * size)))
 
 
+# Of attention: batch 2, 3 queries, 5 keys, 2 heads.
+QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
+
 # "function" or "function/what is particular", by module.
 CASES = {
+    # arithmetic; sizes are Python's, read from shapes while a function is traced
+    "channel_mix": Case(
+        lambda x, k: F.channel_mix(x, k, 2), draw(normal(2, 5, 6, 3), normal(3, 4))
+    ),
+    "conv_matrix": Case(
+        lambda k: F.conv_matrix(k, (5, 4), 2, "SAME"), draw(normal(3, 2, 2, 3))
+    ),
+    "conv_size": Case(lambda x: x[: F.conv_size(len(x), 3, 2)], draw(normal(9))),
+    "conv_transpose_size": Case(
+        lambda x: jnp.resize(x, F.conv_transpose_size(len(x), 4, 2)), draw(normal(5))
+    ),
+    "im2col": Case(lambda x: F.im2col(x, (3, 2), 2, "SAME"), draw(normal(2, 5, 6, 3))),
+    "layers_receptive_field": Case(
+        lambda x: x[: F.layers_receptive_field([(3, 2, 1), (3, 1, 1)])],
+        draw(normal(9)),
+    ),
+    "same_padding": Case(
+        lambda x: jnp.pad(x, F.same_padding(len(x), 4)), draw(normal(9))
+    ),
+    # attention
+    "additive_scores": Case(
+        F.additive_scores,
+        draw(
+            *(normal(2, 3, 2, 4), normal(2, 5, 2, 3)),
+            *(normal(4, 6), normal(3, 6), normal(6)),
+        ),
+    ),
+    "attention": Case(F.attention, draw(QUERIES, KEYS, VALUES)),
+    "attention/blocks": Case(
+        lambda *qkv: F.attention(*qkv, block=2), draw(QUERIES, KEYS, VALUES)
+    ),
+    "attention/causal": Case(
+        lambda *qkv: F.attention(*qkv, causal=True, block=3),
+        draw(QUERIES, KEYS, VALUES),
+    ),
+    "attention/padded": Case(
+        lambda q, k, v, n: F.attention(q, k, v, F.padding_mask(n, 5)),
+        draw(QUERIES, KEYS, VALUES, np.array([4, 0])),
+    ),
+    "attention_weights": Case(F.attention_weights, draw(QUERIES, KEYS)),
+    "causal_mask": Case(
+        lambda x: jnp.where(F.causal_mask(3, 4, 1), x, 0), draw(normal(3, 4))
+    ),
+    "dot_scores": Case(F.dot_scores, draw(QUERIES, KEYS)),
+    "general_scores": Case(
+        F.general_scores, draw(QUERIES, normal(2, 5, 2, 3), normal(4, 3))
+    ),
+    "padding_mask": Case(
+        lambda x, n: jnp.where(F.padding_mask(n, 4), x, 0),
+        draw(normal(2, 1, 1, 4), labels(2, 4)),
+    ),
     # backprop
     "backprop.batch_norm": Case(
         F.backprop.batch_norm, draw(normal(2, 3, 4, 2), normal(2), normal(2))
@@ -125,61 +182,6 @@ CASES = {
     "backprop.softmax_cross_entropy_backward": Case(
         F.backprop.softmax_cross_entropy_backward,
         draw(normal(5, 3), normal(5, 3), normal(5)),
-# Of attention: batch 2, 3 queries, 5 keys, 2 heads.
-QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
-
-# "function" or "function/what is particular", by module.
-CASES = {
-    # arithmetic; sizes are Python's, read from shapes while a function is traced
-    "channel_mix": Case(
-        lambda x, k: F.channel_mix(x, k, 2), draw(normal(2, 5, 6, 3), normal(3, 4))
-    ),
-    "conv_matrix": Case(
-        lambda k: F.conv_matrix(k, (5, 4), 2, "SAME"), draw(normal(3, 2, 2, 3))
-    ),
-    "conv_size": Case(lambda x: x[: F.conv_size(len(x), 3, 2)], draw(normal(9))),
-    "conv_transpose_size": Case(
-        lambda x: jnp.resize(x, F.conv_transpose_size(len(x), 4, 2)), draw(normal(5))
-    ),
-    "im2col": Case(lambda x: F.im2col(x, (3, 2), 2, "SAME"), draw(normal(2, 5, 6, 3))),
-    "layers_receptive_field": Case(
-        lambda x: x[: F.layers_receptive_field([(3, 2, 1), (3, 1, 1)])],
-        draw(normal(9)),
-    ),
-    "same_padding": Case(
-        lambda x: jnp.pad(x, F.same_padding(len(x), 4)), draw(normal(9))
-    ),
-    # attention
-    "additive_scores": Case(
-        F.additive_scores,
-        draw(
-            *(normal(2, 3, 2, 4), normal(2, 5, 2, 3)),
-            *(normal(4, 6), normal(3, 6), normal(6)),
-        ),
-    ),
-    "attention": Case(F.attention, draw(QUERIES, KEYS, VALUES)),
-    "attention/blocks": Case(
-        lambda *qkv: F.attention(*qkv, block=2), draw(QUERIES, KEYS, VALUES)
-    ),
-    "attention/causal": Case(
-        lambda *qkv: F.attention(*qkv, causal=True, block=3),
-        draw(QUERIES, KEYS, VALUES),
-    ),
-    "attention/padded": Case(
-        lambda q, k, v, n: F.attention(q, k, v, F.padding_mask(n, 5)),
-        draw(QUERIES, KEYS, VALUES, np.array([4, 0])),
-    ),
-    "attention_weights": Case(F.attention_weights, draw(QUERIES, KEYS)),
-    "causal_mask": Case(
-        lambda x: jnp.where(F.causal_mask(3, 4, 1), x, 0), draw(normal(3, 4))
-    ),
-    "dot_scores": Case(F.dot_scores, draw(QUERIES, KEYS)),
-    "general_scores": Case(
-        F.general_scores, draw(QUERIES, normal(2, 5, 2, 3), normal(4, 3))
-    ),
-    "padding_mask": Case(
-        lambda x, n: jnp.where(F.padding_mask(n, 4), x, 0),
-        draw(normal(2, 1, 1, 4), labels(2, 4)),
     ),
     # convolution
     "conv_by_blocks": Case(
@@ -281,6 +283,9 @@ CASES = {
     ),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
+    "mean_pool/overlapping": Case(
+        lambda x: F.mean_pool(x, 3, 2, 1, True, False), draw(normal(2, 6, 7, 3))
+    ),
     # resize; kernels and matrices are NumPy's, made while a function is traced
     "bilinear_deconvolution": Case(F.bilinear_deconvolution, draw(normal(2, 3, 4, 2))),
     "bilinear_kernel": Case(
@@ -296,8 +301,6 @@ CASES = {
     ),
     "resize/nearest": Case(
         lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
-    "mean_pool/overlapping": Case(
-        lambda x: F.mean_pool(x, 3, 2, 1, True, False), draw(normal(2, 6, 7, 3))
     ),
     # rows
     "put_rows": Case(
@@ -325,6 +328,7 @@ CASES = {
     ),
     "grid_to_pixels": Case(
         lambda grid: F.grid_to_pixels(grid, (4, 7)), draw(normal(3, 2))
+    ),
     # transport
     "sinkhorn": Case(
         lambda *args: F.sinkhorn(*args, epsilon=0.5, tolerance=1e-5)[:5],
