@@ -301,7 +301,6 @@ def _in_blocks(q, k, v, mask, causal, scores, block):
     def step(carry, xs):
         o, z, m = carry
         more_o, more_z, new_m = one(q, *xs, m)
-        new_m = jax.lax.stop_gradient(new_m)  # else the way back would keep each o
         shrink = jnp.exp(m - _finite(new_m))
         return (o * shrink[..., None] + more_o, z * shrink + more_z, new_m), None
 
