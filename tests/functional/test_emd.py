@@ -12,8 +12,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 import zoo.functional as F
 from zoo.functional.emd import first_tree, pivot
 
-solve = jax.jit(F.earth_mover)
-proof = jax.jit(F.kantorovich_rubinstein)
+solve, proof = F.earth_mover, F.kantorovich_rubinstein
 whole = st.integers(0, 3).map(float)  # few values: many plans tie, many pivots move 0
 
 
@@ -57,8 +56,9 @@ def test_strong_duality(size, kind):
         exact = linear_program(cost, a, b)
         with jax.enable_x64(True):
             check(cost, a, b, solve(cost, a, b), exact, 1e-13 * a.sum())
-        low = solve(*map(np.float32, (cost, a, b)))
-        check(cost, a, b, low, exact, 2e-6 * a.sum())
+        if min(size) > 1:
+            low = solve(*map(np.float32, (cost, a, b)))
+            check(cost, a, b, low, exact, 2e-6 * a.sum())
 
 
 @given(arrays.arrays(np.float64, (5, 5), elements=whole))
@@ -140,13 +140,13 @@ def test_on_a_line_it_is_the_difference_of_quantiles(p):
 def test_kantorovich_rubinstein(distance):
     """No 1-Lipschitz function tells the means farther apart than the plan is long."""
     rng = np.random.default_rng(0)
-    x, y, z = (rng.normal(size=(n, 2)) for n in (8, 11, 30))
-    a, b = rng.dirichlet(np.ones(8)), rng.dirichlet(np.ones(11))
+    x, y, z = (rng.normal(size=(n, 2)) for n in (6, 9, 30))
+    a, b = rng.dirichlet(np.ones(6)), rng.dirichlet(np.ones(9))
     with jax.enable_x64(True):
         d = jax.jit(lambda x, y: F.pairwise(distance, x, y))
         points = np.concatenate([x, y, z])
         apart = np.asarray(d(points, points))
-        x_to_y, y_to_y, z_to_y = apart[:8, 8:19], apart[8:19, 8:19], apart[19:, 8:19]
+        x_to_y, y_to_y, z_to_y = apart[:6, 6:15], apart[6:15, 6:15], apart[15:, 6:15]
         r = solve(x_to_y, a, b)
         value, phi_x, phi_y = map(np.asarray, proof(x_to_y, y_to_y, a, b))
         everywhere = np.asarray(F.c_transform(z_to_y, r.g))
@@ -157,6 +157,11 @@ def test_kantorovich_rubinstein(distance):
     moves = np.asarray(r.plan) > 0  # where the plan moves mass, the slope is 1
     steps = phi_x[:, None] - phi_y[None]
     np.testing.assert_allclose(steps[moves], x_to_y[moves], atol=1e-13)
+
+
+def test_whole_costs_are_taken_as_floats():
+    r = solve(jnp.array([[1, 0], [0, 1]]))
+    assert r.cost == 0 and r.plan.dtype == jnp.float32
 
 
 def test_c_transform_is_the_largest_feasible():
@@ -170,13 +175,13 @@ def test_c_transform_is_the_largest_feasible():
 
 def test_gradient_is_plan_and_potentials():
     with jax.enable_x64(True):
-        cost, a, b = map(jnp.asarray, draw(5, 4, "distributions", 0))
-        r = F.earth_mover(cost, a, b)
+        cost, a, b = map(jnp.asarray, draw(6, 9, "distributions", 0))
+        r = solve(cost, a, b)
         f = lambda *args: solve(*args).cost
         dc, da, db = jax.grad(f, (0, 1, 2))(cost, a, b)
         np.testing.assert_array_equal(dc, r.plan)
         np.testing.assert_array_equal(da, r.f)
         np.testing.assert_array_equal(db, r.g)
-        move = jnp.array([1.0, 0, -1, 0, 0])
+        move = jnp.array([1.0, 0, -1, 0, 0, 0])
         slope = (f(cost, a + 1e-6 * move, b) - f(cost, a - 1e-6 * move, b)) / 2e-6
         np.testing.assert_allclose(slope, da @ move, rtol=1e-8)

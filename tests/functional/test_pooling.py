@@ -90,7 +90,7 @@ def test_windows_that_step_by_themselves_are_the_tiles(pool):
         (lambda x: pool(x, (2, 3)), lambda x: pool(x, (2, 3), stride=(2, 3))),
         (lambda x: pool(x), lambda x: pool(x, 2, stride=2, padding=0, ceil=True)),
     ):
-        a, b = jax.vjp(ours, x), jax.vjp(theirs, x)
+        a, b = (jax.vjp(jax.jit(f), x) for f in (ours, theirs))
         np.testing.assert_array_equal(a[0], b[0])
         np.testing.assert_array_equal(a[1](a[0])[0], b[1](b[0])[0])
     assert "reduce_window" not in str(jax.make_jaxpr(lambda x: pool(x, (2, 3)))(x))
@@ -116,10 +116,8 @@ def lp_loops(x, window, stride, p):
     return y, slope
 
 
-@pytest.mark.parametrize("p", [0.5, 1, 2, 2.5, 3, np.inf])
-@pytest.mark.parametrize(
-    "window, stride", [((2, 2), None), ((3, 2), (2, 1)), ((2, 4), (1, 3))], ids=str
-)
+@pytest.mark.parametrize("p", [0.5, 1, 2.5, 3, np.inf])
+@pytest.mark.parametrize("window, stride", [((2, 4), None), ((3, 2), (2, 1))], ids=str)
 def test_lp_pool_equals_loops(window, stride, p):
     x = images(6, 8).astype(np.float64)
     expected, slope = lp_loops(x, window, stride or window, p)

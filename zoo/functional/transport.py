@@ -36,6 +36,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.functional.distances import real
+
 
 def wasserstein_1d(
     x: jax.Array,
@@ -67,8 +69,8 @@ def wasserstein_1d(
     for name, points in (("x", x), ("y", y)):
         if jnp.ndim(points) != 1 or not jnp.size(points):
             raise ValueError(f"{name} must be points [N], got {jnp.shape(points)}")
-    x, reach_x = _quantiles("x_weights", x, x_weights)
-    y, reach_y = _quantiles("y_weights", y, y_weights)
+    x, reach_x = _quantiles("x_weights", real(x), x_weights)
+    y, reach_y = _quantiles("y_weights", real(y), y_weights)
     # F^-1 and G^-1 are constant between two neighbouring steps of F and G.
     levels = jnp.sort(jnp.concatenate([reach_x, reach_y]))
     widths = jnp.diff(levels, prepend=jnp.zeros(1, levels.dtype))
@@ -145,7 +147,7 @@ def sinkhorn(
             known masses that are negative or whose sums differ; a known epsilon, or
             tolerance or steps, that are not > 0.
     """
-    a, b = masses(cost, a, b)
+    cost, a, b = masses(cost, a, b)
     if not isinstance(epsilon, jax.core.Tracer) and not epsilon > 0:
         raise ValueError(f"epsilon must be > 0, got {epsilon}")
     if not tolerance > 0 or not steps > 0:
@@ -206,10 +208,10 @@ def _fit(cost, a, b, eps, start, tolerance, steps):
 
 
 def masses(cost, a, b):
-    """The two distributions, equal ones for None; refuses what is none."""
+    """Cost and distributions as floats, equal ones for None; refuses what is none."""
     if jnp.ndim(cost) != 2 or not jnp.size(cost):
         raise ValueError(f"cost must be [N, M], got {jnp.shape(cost)}")
-    n, m = cost.shape
+    cost, (n, m) = real(cost), jnp.shape(cost)
     a = jnp.full(n, 1 / n, cost.dtype) if a is None else a
     b = jnp.full(m, 1 / m, cost.dtype) if b is None else b
     sums = [check_masses(*each) for each in (("a", a, n), ("b", b, m))]
@@ -217,7 +219,7 @@ def masses(cost, a, b):
         raise ValueError(
             f"a and b must have the same sum, got {sums[0]:g} and {sums[1]:g}"
         )
-    return a, b
+    return cost, real(a), real(b)
 
 
 def check_masses(name: str, weights: jax.Array, size: int) -> float | None:
