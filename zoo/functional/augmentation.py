@@ -88,8 +88,7 @@ def random_crop(
         raise ValueError(f"size must be two of 1 to {most} pixels, got {size}")
     pad = ((padding, padding), (padding, padding), (0, 0))
     image = jnp.pad(image, pad, mode=modes[border])
-    ends = jnp.array([n - s + 1 for n, s in zip(most, size, strict=True)])
-    top, left = jax.random.randint(key, (2,), 0, ends)
+    top, left = _place(key, [n - s + 1 for n, s in zip(most, size, strict=True)])
     return jax.lax.dynamic_slice(
         image, (top, left, jnp.zeros_like(top)), (*size, image.shape[2])
     )
@@ -122,7 +121,8 @@ def random_flip(
         allowed = ", ".join(FLIPS)
         raise ValueError(f"direction must be one of {allowed}, got {direction!r}")
     mirrored = jnp.flip(image, FLIPS[direction])
-    return jnp.where(jax.random.bernoulli(key, probability), mirrored, image)
+    draw = jax.random.uniform(key, (), jnp.float32)
+    return jnp.where(draw < probability, mirrored, image)
 
 
 def random_shift(
@@ -256,9 +256,9 @@ def cutout(
     if size < 1:
         raise ValueError(f"size must be 1 or more, got {size}")
     height, width = image.shape[:2]
-    ends = jnp.array([height, width])
-    top, left = jax.random.randint(key, (2,), 0, ends) - size // 2
-    rows, columns = jnp.arange(height) - top, jnp.arange(width) - left
+    top, left = _place(key, (height, width)) - size // 2
+    rows = jnp.arange(height, dtype=jnp.int32) - top
+    columns = jnp.arange(width, dtype=jnp.int32) - left
     inside = lambda i: (0 <= i) & (i < size)
     square = inside(rows)[:, None] & inside(columns)[None, :]  # [H, W]
     return jnp.where(square[..., None], jnp.asarray(fill, image.dtype), image)
@@ -342,6 +342,10 @@ def mixup_batch(
     others = (take_rows(part, mine, axis_name) for part in (x, y))
     mix = lambda *example: mixup(*example, alpha=alpha)
     return jax.vmap(mix)(example_keys(draw_share, index), x, y, *others)
+
+
+def _place(key, ends):  # (y, x), each place below the ends equally likely
+    return jax.random.randint(key, (2,), 0, jnp.array(ends, jnp.int32), jnp.int32)
 
 
 def _symmetric(key, shape, most, dtype):

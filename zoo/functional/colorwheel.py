@@ -58,7 +58,8 @@ def flow_to_color(flow: jax.Array, longest: float | None = None) -> jax.Array:
     Raises:
         ValueError: a flow that is not floats [H, W, 2]; longest not above 0.
     """
-    if flow.ndim != 3 or flow.shape[2] != 2 or not jnp.issubdtype(flow.dtype, float):
+    floating = jnp.issubdtype(flow.dtype, jnp.floating)
+    if flow.ndim != 3 or flow.shape[2] != 2 or not floating:
         raise ValueError(f"flow must be floats [H, W, 2]: {flow.dtype} {flow.shape}")
     if longest is not None and longest <= 0:
         raise ValueError(f"longest must be above 0, got {longest}")
@@ -75,7 +76,7 @@ def flow_to_color(flow: jax.Array, longest: float | None = None) -> jax.Array:
     wheel = color_wheel().astype(flow.dtype)
     place = (jnp.arctan2(-v, -u) / jnp.pi + 1) / 2 * (len(wheel) - 1)
     below = jnp.floor(place).astype(jnp.int32)
-    share = (place - below)[..., None]
+    share = (place - jnp.floor(place))[..., None]
     color = (1 - share) * wheel[below] + share * wheel[(below + 1) % len(wheel)]
     inner = 1 - length[..., None] * (1 - color)
     color = jnp.where(length[..., None] <= 1, inner, 0.75 * color)
