@@ -36,7 +36,9 @@ def test_each_offset_of_a_crop_is_equally_likely():
     window = np.arange(4)[:, None] * 8 + np.arange(5)
     np.testing.assert_array_equal(crops, first + window)  # consecutive pixels
     places, counts = np.unique(first, return_counts=True)
-    np.testing.assert_array_equal(places, [8 * i + j for i in range(3) for j in range(4)])
+    np.testing.assert_array_equal(
+        places, [8 * i + j for i in range(3) for j in range(4)]
+    )
     assert_uniform(counts)
 
 
@@ -121,7 +123,10 @@ def test_cutout_centres_are_uniform_and_squares_whole(size):
         for j in range(8):
             square = np.zeros((6, 8), bool)
             top, left = i - size // 2, j - size // 2
-            rows, columns = slice(max(top, 0), top + size), slice(max(left, 0), left + size)
+            rows, columns = (
+                slice(max(top, 0), top + size),
+                slice(max(left, 0), left + size),
+            )
             square[rows, columns] = True
             squares.setdefault(square.tobytes(), []).append((i, j))
     counts = dict.fromkeys(squares, 0)
@@ -232,7 +237,10 @@ X = jnp.array(IMAGE)
         (lambda: F.random_shift(K, X.astype(int), 1.0), "image must be floats"),
         (lambda: F.random_rotation(K, X, -1.0), "most must be 0 or more"),
         (lambda: F.random_rotation(K, X[0], 1.0), r"image must be \[H, W, C\]"),
-        (lambda: F.pca_jitter(K, X[..., :2], COLORS), "colors must be of the image's 2"),
+        (
+            lambda: F.pca_jitter(K, X[..., :2], COLORS),
+            "colors must be of the image's 2",
+        ),
         (lambda: F.pca_jitter(K, X, COLORS, -0.1), "deviation must be 0 or more"),
         (lambda: F.color_jitter(K, X[..., :2]), "image must have 3 channels"),
         (lambda: F.color_jitter(K, X, 0.1, 1.1), r"contrast must be in \[0, 1\]"),

@@ -58,7 +58,7 @@ def test_horn_schunck_solves_its_linear_system():
     five = np.array([1, -8, 0, 8, -1]) / 12
     ix = scipy.ndimage.correlate1d(mean, five, 1)[2:-2, 2:-2].ravel()
     iy = scipy.ndimage.correlate1d(mean, five, 0)[2:-2, 2:-2].ravel()
-    it = np.asarray(second - first).ravel()
+    it = (np.asarray(second) - np.asarray(first)).ravel()
     h, w = first.shape
     around = scipy.sparse.lil_matrix((h * w, h * w))
     for i in range(h):
@@ -84,7 +84,7 @@ def test_one_iteration_of_horn_schunck_by_hand():
     """From 0 it is normal flow, -g It / (alpha^2 + |g|^2)."""
     first, second = (jnp.array(x, jnp.float32) for x in small_pair())
     flow = jax.jit(lambda a, b: F.horn_schunck(a, b, 0.3, 1))(first, second)
-    g, it = map(np.asarray, _linear(first, second, jnp.zeros((9, 11, 2))))
+    g, it = map(np.asarray, jax.jit(_linear)(first, second, jnp.zeros((9, 11, 2))))
     expected = -g * it[..., None] / (0.09 + (g**2).sum(-1, keepdims=True))
     np.testing.assert_allclose(flow, expected, atol=1e-6)
 
@@ -92,7 +92,9 @@ def test_one_iteration_of_horn_schunck_by_hand():
 def test_derivative_of_horn_schunck_is_that_of_the_minimum():
     with jax.enable_x64(True):
         first, second = map(jnp.array, small_pair())
-        f = jax.jit(lambda a: jnp.sin(F.horn_schunck(a, second, 0.3, 9999, 1e-13)).sum())
+        f = jax.jit(
+            lambda a: jnp.sin(F.horn_schunck(a, second, 0.3, 9999, 1e-13)).sum()
+        )
         direction = np.random.default_rng(1).normal(size=first.shape)
         slope = (jax.grad(f)(first) * direction).sum()
         numeric = (f(first + 1e-5 * direction) - f(first - 1e-5 * direction)) / 2e-5
@@ -103,12 +105,13 @@ def test_derivative_of_horn_schunck_is_that_of_the_minimum():
 def test_lucas_kanade_is_least_squares_in_each_window(weights):
     first, second = small_pair()
     with jax.enable_x64(True):
-        found = jax.jit(lambda a, b: F.lucas_kanade(a, b, 5, weights, 1e-4))(
+        found = jax.jit(lambda a, b: F.lucas_kanade(a, b, 5, weights, 1e-3))(
             jnp.array(first), jnp.array(second)
         )
-        g, it = map(np.asarray, _linear(*map(jnp.array, (first, second)),
-                                        jnp.zeros((9, 11, 2))))  # fmt: skip
-    line = np.ones(5) if weights == "box" else np.exp(-((np.arange(-2, 3) / (5 / 6)) ** 2) / 2)
+        images = map(jnp.array, (first, second))
+        g, it = map(np.asarray, jax.jit(_linear)(*images, jnp.zeros((9, 11, 2))))
+    bell = np.exp(-((np.arange(-2, 3) / (5 / 6)) ** 2) / 2)
+    line = np.ones(5) if weights == "box" else bell
     kernel = np.outer(line, line) / line.sum() ** 2
     believed = 0
     for i in range(9):
@@ -123,14 +126,14 @@ def test_lucas_kanade_is_least_squares_in_each_window(weights):
             a, b = np.array(a) * np.array(k)[:, None], np.array(b) * k
             least = np.linalg.svd(a)[1][-1] ** 2
             np.testing.assert_allclose(found.eigenvalue[i, j], least, atol=1e-14)
-            expected = np.linalg.lstsq(a, b)[0] if least > 1e-4 else np.zeros(2)
-            believed += least > 1e-4
+            expected = np.linalg.lstsq(a, b)[0] if least > 1e-3 else np.zeros(2)
+            believed += least > 1e-3
             np.testing.assert_allclose(found.flow[i, j], expected, atol=1e-9)
     assert 10 < believed < 99
 
 
 MOTIONS = {
-    "shift": (shifted(2.3, -1.4), 0.02, 0.02),
+    "shift": (shifted(2.3, -1.4), 0.03, 0.02),
     "rotation": (turned(3), 0.03, 0.09),
     "zoom": (turned(0, 1.04), 0.03, 0.07),
 }
@@ -164,7 +167,7 @@ def test_where_nothing_is_to_be_seen():
     flat = jnp.full((12, 13), 0.5)
     found = jax.jit(F.lucas_kanade)(flat, flat + 0.1)
     assert not found.flow.any() and not found.eigenvalue.any()
-    assert not jax.jit(F.horn_schunck)(flat, flat + 0.1).any()
+    assert np.abs(jax.jit(F.horn_schunck)(flat, flat + 0.1)).max() < 1e-5
     edge = jnp.broadcast_to(jnp.linspace(0, 1, 12)[:, None], (12, 13))  # only y is seen
     found = jax.jit(F.lucas_kanade)(edge, edge)
     assert np.abs(found.eigenvalue).max() < 1e-6 and not found.flow.any()
@@ -178,10 +181,11 @@ def test_a_colour_of_each_direction():
     corners = wheel[np.cumsum((0, 15, 6, 4, 11, 13))]
     expected = [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]]
     np.testing.assert_array_equal(corners, expected)
-    flow = jnp.array([[[-1.0, 0], [0, 0], [0.5, 0], [2, 0], [jnp.nan, 1], [jnp.inf, 0]]])
+    flow = jnp.array(
+        [[[-1.0, 0], [0, 0], [0.5, 0], [2, 0], [jnp.nan, 1], [jnp.inf, 0]]]
+    )
     picture = np.asarray(jax.jit(F.flow_to_color, static_argnums=1)(flow, 1.0))[0]
-    at = {"left": wheel[0] if False else picture[0], "still": picture[1]}
-    np.testing.assert_array_equal(at["still"], 1)
+    np.testing.assert_array_equal(picture[1], 1)  # no motion
     np.testing.assert_array_equal(picture[4:], 0)  # unknown
     right = picture[3] / 0.75  # too long: darkened
     np.testing.assert_allclose(picture[2], 1 - 0.5 * (1 - right), atol=1e-6)
@@ -191,17 +195,16 @@ def test_a_colour_of_each_direction():
 def test_errors_by_hand():
     flow = jnp.array([[3.0, 4.0], [1.0, 0.0], [1.0, 2.0]])
     truth = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 2.0]])
-    np.testing.assert_allclose(
-        F.endpoint_error(flow, truth), [5, np.sqrt(2), 0], rtol=1e-6
-    )
+    endpoint, angular = jax.jit(F.endpoint_error), jax.jit(F.angular_error)
+    np.testing.assert_allclose(endpoint(flow, truth), [5, np.sqrt(2), 0], rtol=1e-6)
     cosines = [1 / np.sqrt(26), 1 / 2]
     expected = [*np.rad2deg(np.arccos(cosines)), 0]
-    np.testing.assert_allclose(F.angular_error(flow, truth), expected, rtol=1e-6)
-    back = F.angular_error(truth, flow)
+    np.testing.assert_allclose(angular(flow, truth), expected, rtol=1e-6)
+    back = angular(truth, flow)
     np.testing.assert_allclose(back, expected, rtol=1e-6)
-    near = F.angular_error(jnp.array([1e-4, 0.0]), jnp.zeros(2))
+    near = angular(jnp.array([1e-4, 0.0]), jnp.zeros(2))
     np.testing.assert_allclose(near, np.rad2deg(1e-4), rtol=1e-5)
-    for error in (F.endpoint_error, F.angular_error):
+    for error in (endpoint, angular):
         assert not jax.grad(lambda x, e=error: e(x, truth[2]))(flow[2]).any()
 
 

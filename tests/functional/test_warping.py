@@ -29,9 +29,7 @@ def test_against_scipy(border, mode):
         ours = shift(image, jnp.array(offset), border=border)
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
     for degrees in (37.0, -110.0):
-        theirs = scipy.ndimage.rotate(
-            IMAGE, degrees, reshape=False, order=1, mode=mode
-        )
+        theirs = scipy.ndimage.rotate(IMAGE, degrees, reshape=False, order=1, mode=mode)
         ours = rotate(image, degrees, border=border)
         np.testing.assert_allclose(ours, theirs, atol=1e-12)
     flow = 3 * np.random.default_rng(1).normal(size=(6, 9, 2))
@@ -59,7 +57,9 @@ def test_cubic_is_the_sum_over_sixteen_pixels(border, mode):
     down = kernel((y + flow[..., 1])[..., None] - at[0, :, 0])  # [H, W, 66]
     across = kernel((x + flow[..., 0])[..., None] - at[1, 0])
     expected = np.einsum("hwi,hwj,ij->hw", down, across, wide)
-    ours = warp(jnp.array(IMAGE), jnp.array(flow), border=border, method="cubic")[..., 0]
+    ours = warp(jnp.array(IMAGE), jnp.array(flow), border=border, method="cubic")[
+        ..., 0
+    ]
     np.testing.assert_allclose(ours, expected, atol=1e-12)
 
 

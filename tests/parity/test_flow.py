@@ -30,8 +30,9 @@ def test_against_opencv_and_scikit_image():
     error = lambda a, b: float(np.linalg.norm(a - b, axis=-1).mean())
     inner = {name: flow[INNER] for name, flow in {**ours, **theirs}.items()}
     inner["opencv"] = sparse
-    errors = {name: error(flow, np.asarray(truth)[INNER]) for name, flow in inner.items()}
-    print(errors, error(inner["lucas_kanade"], sparse))
+    errors = {
+        name: error(flow, np.asarray(truth)[INNER]) for name, flow in inner.items()
+    }
     assert max(errors.values()) < 0.1
     assert errors["lucas_kanade"] < errors["ilk"]
     assert errors["horn_schunck"] < errors["opencv"]
@@ -40,9 +41,10 @@ def test_against_opencv_and_scikit_image():
 
 
 def test_picture_is_that_of_torchvision():
-    """Which cuts colours and result to whole bytes: two 255ths, from two cuts."""
+    """Which cuts to whole bytes twice: the steps of the wheel, that fall or rise by
+    them, and then what it gives."""
     flow = np.random.default_rng(0).normal(size=(20, 30, 2)).astype(np.float32)
     theirs = torchvision.utils.flow_to_image(torch.from_numpy(flow.transpose(2, 0, 1)))
     ours = 255 * np.asarray(jax.jit(F.flow_to_color)(jnp.array(flow)))
     below = ours - theirs.numpy().transpose(1, 2, 0)
-    assert -0.01 < below.min() and below.max() < 2.01
+    assert -1.01 < below.min() and below.max() < 2.01

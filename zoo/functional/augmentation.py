@@ -235,9 +235,7 @@ def color_jitter(
     return blend(image, _grey(image), factor[2])
 
 
-def cutout(
-    key: jax.Array, image: jax.Array, size: int, fill: float = 0.0
-) -> jax.Array:
+def cutout(key: jax.Array, image: jax.Array, size: int, fill: float = 0.0) -> jax.Array:
     """The image with a square filled; each pixel is equally likely its centre.
 
     Args:

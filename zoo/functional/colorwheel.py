@@ -8,8 +8,9 @@ Around the wheel stand 55 colours, in which neighbours look about equally far ap
     length     r = |(u, v)| / longest;  1 - r (1 - colour) to r = 1, beyond 3/4 colour
 
 No motion is white; to the right is red, down yellow, left cyan, up blue-violet.
-Between two colours it is linear. The authors' program counts colours as whole bytes;
-here they are exact, so that the two differ by up to a 255th.
+Between two colours it is linear. The authors' program cuts colours to whole bytes,
+on the wheel and in the picture; here they are exact, so that the two differ by up to
+two 255ths.
 
 Shapes: H height, W width.
 
