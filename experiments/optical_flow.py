@@ -4,7 +4,12 @@ Run:    python -m experiments.optical_flow
         python -m experiments.optical_flow --levels 5 --warps 5
         python -m experiments.optical_flow --motorcycle FOLDER
 
-Expect: EXPECTED
+Expect: of motions of about three pixels (up to four) Horn and Schunck's method on one
+level misses 0.30 to 0.57 pixels, with a pyramid 0.02; Lucas and Kanade's 0.27 to 0.47,
+with a pyramid 0.01 (translation) to 0.10 (zoom: its windows move as one). Of half a
+pixel all miss 0.02 or less. The motorcycle, with motions of up to 60 pixels: 33.8 and
+34.3 on one level, 3.7 and 4.6 with a pyramid. 50 seconds of a CPU core, with the
+motorcycle two and a half minutes. A test holds a smaller run to it.
 
 A photo is warped by motions that are known exactly: second(x + w(x)) = first(x), where
 second is the photo and first is read from it between its pixels, by a wider kernel
@@ -67,6 +72,8 @@ def main(cfg: Config) -> dict[str, float]:
     """
     if not 32 <= cfg.size <= 144 - 2 * MARGIN:
         raise ValueError(f"size must be from 32 to 128, got {cfg.size}")
+    if cfg.window < 1 or cfg.window % 2 == 0:
+        raise ValueError(f"window must be odd and positive, got {cfg.window}")
     methods = _methods(cfg, cfg.levels)
     report = Report("Optical flow", "a photo in motion", dataclasses.asdict(cfg))
     rows, numbers = [], {}
@@ -79,12 +86,12 @@ def main(cfg: Config) -> dict[str, float]:
         images = _motorcycle(cfg.motorcycle)
         methods = _methods(cfg, cfg.levels + 2)  # motions of up to 60 pixels
         _measure("motorcycle", methods, images, report, rows, numbers)
-    headers = ("motion", "method", "endpoint error, pixels", "angular error, degrees")
+    headers = ("motion", "method", "endpoint, pixels", "angular, degrees")
     table = Table(*headers, box=None)
     for row in rows:
         table.add_row(*row)
     Console().print(table)
-    report.table(headers, rows, "Means over the pixels whose motion is known.")
+    report.table(headers, rows, "Mean errors over the pixels whose motion is known.")
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers
 

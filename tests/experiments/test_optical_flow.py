@@ -9,9 +9,12 @@ def test_a_pyramid_finds_what_one_level_misses(tmp_path, capsys):
     numbers = main(Config(size=64, levels=3, run=str(tmp_path)))
     of = lambda motion, method: numbers[f"{motion}/{method}/endpoint"]
     for motion in ("translation", "rotation", "zoom"):
-        for method, most in (("Horn-Schunck", 0.1), ("Lucas-Kanade", 0.2)):
+        for method, most, times in (
+            ("Horn-Schunck", 0.05, 4),
+            ("Lucas-Kanade", 0.15, 1.4),
+        ):
             assert of(motion, f"{method}, pyramid") < most
-            assert of(motion, method) > 2 * of(motion, f"{method}, pyramid")
+            assert of(motion, method) > times * of(motion, f"{method}, pyramid")
     for method in ("Horn-Schunck", "Lucas-Kanade"):
         assert of("half a pixel", method) < 0.05
         assert numbers[f"half a pixel/{method}/angular"] < 2

@@ -239,7 +239,7 @@ X = jnp.array(IMAGE)
         (lambda: F.random_rotation(K, X[0], 1.0), r"image must be \[H, W, C\]"),
         (
             lambda: F.pca_jitter(K, X[..., :2], COLORS),
-            "colors must be of the image's 2",
+            "colors must be of the image",
         ),
         (lambda: F.pca_jitter(K, X, COLORS, -0.1), "deviation must be 0 or more"),
         (lambda: F.color_jitter(K, X[..., :2]), "image must have 3 channels"),

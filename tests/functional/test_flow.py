@@ -54,11 +54,12 @@ def test_horn_schunck_solves_its_linear_system():
         first, second = map(jnp.array, small_pair())
         solve = jax.jit(lambda a, b: F.horn_schunck(a, b, alpha, 100_000, 1e-14))
         flow = np.asarray(solve(first, second))
-    mean = np.pad((np.asarray(first) + second) / 2, 2, mode="edge")
+    first, second = np.asarray(first), np.asarray(second)
+    mean = np.pad((first + second) / 2, 2, mode="edge")
     five = np.array([1, -8, 0, 8, -1]) / 12
     ix = scipy.ndimage.correlate1d(mean, five, 1)[2:-2, 2:-2].ravel()
     iy = scipy.ndimage.correlate1d(mean, five, 0)[2:-2, 2:-2].ravel()
-    it = (np.asarray(second) - np.asarray(first)).ravel()
+    it = (second - first).ravel()
     h, w = first.shape
     around = scipy.sparse.lil_matrix((h * w, h * w))
     for i in range(h):

@@ -6,9 +6,10 @@
     rotation  by an angle uniform in [-m, m]
     PCA jitter  pixel + sum_k alpha_k l_k a_k,  alpha_k ~ N(0, deviation^2)
     colour jitter  brightness, contrast, saturation: f x + (1 - f) z with z = 0, the
-              image's mean grey, the pixel's grey;  f uniform in [1 - m, 1 + m]
+              image's mean grey, the pixel's grey; f uniform in [1 - m, 1 + m]
     cutout    a square filled with a value; its centre is any pixel, equally likely
-    mixup     x = lambda x_i + (1 - lambda) x_j,  y likewise,  lambda ~ Beta(alpha, alpha)
+    mixup     x = lambda x_i + (1 - lambda) x_j, y likewise;
+              lambda ~ Beta(alpha, alpha)
 
 Each is a function of (key, image) for one example. Map it over a batch with a key for
 each example:

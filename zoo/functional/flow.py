@@ -251,7 +251,7 @@ def _smooth_flow(gradient, difference, start, alpha2, iterations, tolerance):
         state = (zeros, jnp.array(jnp.inf, right.dtype), 0)
         return jax.lax.while_loop(unfinished, update, state)[0]
 
-    # Solved for the change since `start`: the iteration, linear, is the same from there.
+    # Solved for the change since `start`: as it is linear, the iteration is the same.
     start = jax.lax.stop_gradient(start)
     right = -gradient * difference[..., None] - left(start)
     return start + jax.lax.custom_linear_solve(left, right, iterate, symmetric=True)

@@ -4,12 +4,15 @@
     shifted(y, x)  = image(y - dy, x - dx)
     rotated(p)     = image(c + R (p - c)),  R = [cos a, sin a; -sin a, cos a] on (y, x)
 
-Values between pixels are bilinear or, where so told, cubic (Keys's kernel with a = -1/2,
-which is right for polynomials of degree 2; bilinear values of a curved image lie off by
-up to an eighth of its second difference). The centre c is ((H - 1) / 2, (W - 1) / 2), and a
-positive angle turns the picture against the clock as it is seen (y points down), as in
-scikit-image and scipy. The flow is in the order of the literature, u along x first;
-points of the sampler are (y, x), the order of the array's axes.
+Values between pixels are bilinear or, where so told, cubic: Keys's kernel with a =
+-1/2, which is right for polynomials of degree 2. Bilinear values of a curved image lie
+off by up to an eighth of its second difference. For optical flow that is much: with
+them Horn and Schunck's pyramid misses a shift of a photo by 0.08 pixels, else by 0.02.
+
+The centre c is ((H - 1) / 2, (W - 1) / 2), and a positive angle turns the picture
+against the clock as it is seen (y points down), as in scikit-image and scipy. The flow
+is in the order of the literature, u along x first; points of the sampler are (y, x),
+the order of the array's axes.
 
 Beyond the image lies, by the `border`:
 
