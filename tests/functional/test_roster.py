@@ -183,6 +183,43 @@ CASES = {
         F.backprop.softmax_cross_entropy_backward,
         draw(normal(5, 3), normal(5, 3), normal(5)),
     ),
+    # augmentation
+    "color_jitter": Case(
+        lambda x: F.color_jitter(jax.random.key(0), x),
+        draw(lambda rng: rng.uniform(0.3, 0.5, (5, 6, 3))),
+    ),
+    "cutout": Case(lambda x: F.cutout(jax.random.key(0), x, 3), draw(normal(5, 6, 3))),
+    "mixup": Case(
+        lambda *args: F.mixup(jax.random.key(0), *args, alpha=0.5),
+        draw(normal(4, 3), normal(2), normal(4, 3), normal(2)),
+    ),
+    "mixup_batch": Case(
+        lambda *args: F.mixup_batch(jax.random.key(0), *args),
+        draw(labels(5, 100), normal(5, 3), normal(5, 2)),
+    ),
+    "pca_jitter": Case(
+        lambda x, pixels: F.pca_jitter(jax.random.key(0), x, F.principal_axes(pixels)),
+        draw(normal(4, 5, 3), normal(9, 3)),
+    ),
+    "random_crop": Case(
+        lambda x: F.random_crop(jax.random.key(0), x, (3, 5), 1),
+        draw(normal(4, 5, 3)),
+    ),
+    "random_flip": Case(
+        lambda x: F.random_flip(jax.random.key(0), x), draw(normal(4, 5, 3))
+    ),
+    "random_rotation": Case(
+        lambda x: F.random_rotation(jax.random.key(0), x, 30.0),
+        draw(normal(4, 5, 3)),
+    ),
+    "random_shift": Case(
+        lambda x: F.random_shift(jax.random.key(0), x, 2.0), draw(normal(4, 5, 3))
+    ),
+    # colorwheel
+    "color_wheel": Case(
+        lambda x: x.sum() * F.color_wheel().astype(x.dtype), draw(normal(2))
+    ),
+    "flow_to_color": Case(F.flow_to_color, draw(normal(4, 5, 2))),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
@@ -235,6 +272,15 @@ CASES = {
         ),
         draw(normal(4), normal(3), simplex(4), simplex(3)),
         {"gradients": "it is the certificate of earth_mover, which has them"},
+    # flow
+    "angular_error": Case(F.angular_error, draw(normal(4, 2), normal(4, 2))),
+    "endpoint_error": Case(F.endpoint_error, draw(normal(4, 2), normal(4, 2))),
+    "horn_schunck": Case(
+        lambda a, b: F.horn_schunck(a, b, 0.5, 300, 0.0),
+        draw(normal(6, 7), normal(6, 7)),
+    ),
+    "lucas_kanade": Case(
+        lambda a, b: F.lucas_kanade(a, b, 7), draw(normal(6, 7), normal(6, 7))
     ),
     # losses
     "cross_entropy": Case(
@@ -338,6 +384,35 @@ CASES = {
     "wasserstein_1d/2": Case(
         lambda x, y, a, b: F.wasserstein_1d(x, y, 2, a, b),
         draw(normal(5), normal(4), simplex(5), simplex(4)),
+    # warping
+    "rotate": Case(lambda x: F.rotate(x, 33.0), draw(normal(5, 6, 2))),
+    "shift": Case(F.shift, draw(normal(5, 6, 2), lambda rng: rng.uniform(0.1, 0.9, 2))),
+    "warp": Case(F.warp, draw(normal(5, 6, 2), normal(5, 6, 2))),
+    "warp/cubic": Case(
+        lambda *args: F.warp(*args, method="cubic"),
+        draw(normal(5, 6, 2), normal(5, 6, 2)),
+    ),
+    # whitening
+    "feature_moments": Case(F.feature_moments, draw(normal(6, 3))),
+    "principal_axes": Case(F.principal_axes, draw(normal(6, 3))),
+    "standardize": Case(
+        lambda x: F.standardize(F.feature_moments(x), x, 0.1), draw(normal(6, 3))
+    ),
+    "unstandardize": Case(
+        lambda x, y: F.unstandardize(F.feature_moments(x), y, 0.1),
+        draw(normal(6, 3), normal(2, 3)),
+    ),
+    "unwhiten": Case(
+        lambda x, y: F.unwhiten(F.principal_axes(x), y, "zca", 0.1),
+        draw(normal(6, 3), normal(2, 3)),
+    ),
+    "whiten": Case(
+        lambda x, y: F.whiten(F.principal_axes(x), y, "pca", 0.1),
+        draw(normal(6, 3), normal(2, 3)),
+    ),
+    "zero_center": Case(
+        lambda x, y: F.zero_center(F.feature_moments(x), y),
+        draw(normal(6, 3), normal(2, 3)),
     ),
 }
 

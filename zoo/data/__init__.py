@@ -6,6 +6,9 @@ from zoo.data.formats import DataError as DataError
 from zoo.data.gather import Batch as Batch
 from zoo.data.grain_stream import from_grain as from_grain
 from zoo.data.grain_stream import grain_batches as grain_batches
+from zoo.data.pictures import Pair as Pair
+from zoo.data.pictures import motorcycle as motorcycle
+from zoo.data.pictures import photo as photo
 from zoo.data.prefetch import prefetch as prefetch
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets

@@ -1,11 +1,12 @@
 """Drawing the embedded data sets from what their owners publish.
 
-    python -m zoo.data.embed OUT --fashion FOLDER --digits FILE
+    python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE
 
 `fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
 each of the ten classes, in the order of the owner's files. `digits.npz` holds the
 1,797 images of the UCI test set in their order, the last 360 as test. Both have
-x_train, y_train, x_test, y_test; all arrays are uint8.
+x_train, y_train, x_test, y_test; all arrays are uint8. `photo.npz` holds one, `photo`:
+the middle of a photo of a flower, at half its size.
 """
 
 import argparse
@@ -77,12 +78,28 @@ def digits(file: Path, test: int = 360) -> dict[str, np.ndarray]:
     }
 
 
+def photo(file: Path) -> dict[str, np.ndarray]:
+    """The flower of scikit-learn's flower.jpg, each 2x2 pixels averaged to one."""
+    from matplotlib.image import imread
+
+    pixels = imread(file)
+    if pixels.shape != (427, 640, 3) or pixels.dtype != np.uint8:
+        raise DataError(
+            f"{file}: expected 427x640 pixels of three bytes, got {pixels.dtype} "
+            f"{list(pixels.shape)}"
+        )
+    flower = pixels[77:365, 164:452].astype(float)  # [288, 288, 3]
+    half = flower.reshape(144, 2, 144, 2, 3).mean((1, 3))
+    return {"photo": np.round(half).astype(np.uint8)}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes what was asked for; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="folder for the npz files")
     parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST")
     parser.add_argument("--digits", type=Path, help="optdigits.tes or digits.csv.gz")
+    parser.add_argument("--photo", type=Path, help="scikit-learn's flower.jpg")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.fashion:
@@ -90,6 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         np.savez_compressed(target, **fashion(args.fashion))
     if args.digits:
         np.savez_compressed(args.out / "digits.npz", **digits(args.digits))
+    if args.photo:
+        np.savez_compressed(args.out / "photo.npz", **photo(args.photo))
     return 0
 
 

@@ -1,0 +1,180 @@
+"""Shifting the training images teaches a network to bear shifts; flipping does not.
+
+Run:    python -m experiments.augmentation
+        python -m experiments.augmentation --epochs 20 --seeds 1
+
+Expect: over five seeds, LeNet-5 trained without augmentation is right on 0.77 to 0.80
+of the test set and on 0.48 to 0.60 of the shifted one; with flips 0.75 to 0.80 and 0.49
+to 0.58; with shifts 0.67 to 0.74 and 0.64 to 0.74: it loses little from shifts, and
+after six epochs pays for it on images that are not shifted. 95 seconds of a CPU core. A
+test holds a smaller run to it.
+
+The gallery shows every augmentation on the embedded photo, with four keys each. The
+network is LeNet-5 on fashion_mnist_small; the shifted test set is the test set with
+each image moved by up to `most` pixels, always in the same way.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import optim
+import zoo
+import zoo.functional as F
+from zoo.training import figures
+from zoo.training.cli import run
+from zoo.training.report import Report
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Flags.
+
+    Attributes:
+        epochs: passes over the training set.
+        batch_size: examples of a step.
+        learning_rate: of Adam.
+        most: the largest shift, in pixels.
+        seeds: runs of each kind, 0, 1, ...
+        run: the run folder.
+    """
+
+    epochs: int = 6
+    batch_size: int = 100
+    learning_rate: float = 2e-3
+    most: float = 4.0
+    seeds: int = 5
+    run: str = "runs/augmentation"
+
+
+def main(cfg: Config) -> dict[str, float]:
+    """Draws the gallery, trains without and with augmentation, writes the report.
+
+    Returns:
+        `KIND/SEED/plain` and `KIND/SEED/shifted`, accuracies on the two test sets.
+
+    Raises:
+        ValueError: a flag out of range.
+    """
+    for name in ("epochs", "batch_size", "learning_rate", "seeds"):
+        if getattr(cfg, name) <= 0:
+            raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
+    report = Report("Augmentation", "what it does", dataclasses.asdict(cfg))
+    images, titles = _gallery()
+    figure = figures.gallery(images, titles, columns=4)
+    report.figure(figure, "Each augmentation with four keys.", "gallery")
+    kinds = {
+        "none": lambda key, image: image,
+        "flip": F.random_flip,
+        "shift": functools.partial(F.random_shift, most=cfg.most),
+    }
+    rows, numbers = [], {}
+    for kind, augment in kinds.items():
+        plain, shifted = _accuracies(cfg, augment)
+        for seed in range(cfg.seeds):
+            numbers[f"{kind}/{seed}/plain"] = float(plain[seed])
+            numbers[f"{kind}/{seed}/shifted"] = float(shifted[seed])
+        line = [" ".join(f"{a:.3f}" for a in each) for each in (plain, shifted)]
+        rows.append((kind, *line))
+    headers = ("training", "test set, each seed", "shifted test set, each seed")
+    table = Table(*headers, box=None)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
+    report.table(headers, rows, "Accuracy of LeNet-5 on fashion_mnist_small.")
+    print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
+    return numbers
+
+
+def _gallery():
+    """Images [N, H, W, 3] and their titles."""
+    photo = jnp.asarray(zoo.data.photo(), jnp.float32) / 255
+    # Another photo there is not; mixup shows the flower and itself upside down.
+    other = photo[::-1]
+    colors = F.principal_axes(photo.reshape(-1, 3))
+    pixels = (photo.reshape(-1, 3), (144, 144, 3))
+    zca = F.whiten(colors, pixels[0], eps=0.01).reshape(pixels[1])
+    mix = lambda key, x: F.mixup(key, x, jnp.ones(1), other, jnp.ones(1))[0]
+    shown = {
+        "crop": lambda key, x: _grown(F.random_crop(key, x, (96, 96))),
+        "flip": F.random_flip,
+        "shift": functools.partial(F.random_shift, most=20.0),
+        "rotation": functools.partial(F.random_rotation, most=30.0),
+        "PCA jitter, deviation 1": functools.partial(
+            F.pca_jitter, colors=colors, deviation=1.0
+        ),
+        "colour jitter": F.color_jitter,
+        "cutout": functools.partial(F.cutout, size=48),
+        "mixup": mix,
+    }
+    keys = F.example_keys(jax.random.key(0), jnp.arange(4))
+    images = [photo, jnp.clip(zca / 6 + 0.5, 0, 1)]
+    titles = ["as it is", "colours whitened (ZCA)"]
+    blank = jnp.ones_like(photo)
+    images += [blank, blank]
+    titles += ["", ""]
+    for name, augment in shown.items():
+        images += list(jnp.clip(jax.vmap(augment, (0, None))(keys, photo), 0, 1))
+        titles += [name] * len(keys)
+    return np.stack(images), titles
+
+
+def _grown(crop):
+    return jax.image.resize(crop, (144, 144, 3), "linear")
+
+
+def _accuracies(cfg: Config, augment):
+    """Of every seed, on the test set and on the shifted one."""
+    data = zoo.data.load("fashion_mnist_small")
+    x, tests = (jnp.asarray(split["x"]) / 255 for split in (data.train, data.test))
+    y, truth = (jnp.asarray(split["y"]) for split in (data.train, data.test))
+    model = zoo.create("lenet5", num_classes=10)
+    tx = optim.adam(cfg.learning_rate)
+    each = len(x) // cfg.batch_size
+    move = functools.partial(F.random_shift, most=cfg.most)
+    moved = jax.vmap(move)(
+        F.example_keys(jax.random.key(99), jnp.arange(len(tests))), tests
+    )
+
+    @jax.jit
+    def train(seed, x, y, tests, moved, truth):  # data as constants would be folded
+        key = jax.random.key(seed)
+        params = model.init(key, x[:1])["params"]
+
+        def step(carry, number):
+            params, state = carry
+            epoch, place = number // each, number % each
+            order = jax.random.permutation(jax.random.fold_in(key, epoch), len(x))
+            index = jax.lax.dynamic_slice(
+                order, (place * cfg.batch_size,), (cfg.batch_size,)
+            )
+            keys = F.example_keys(jax.random.fold_in(key, number + 10_000), index)
+            images = jax.vmap(augment)(keys, x[index])
+
+            def loss(params):
+                logits = model.apply({"params": params}, images, train=True)
+                value, weight = F.cross_entropy(logits, {"y": y[index]})
+                return value / weight
+
+            updates, state = tx.update(jax.grad(loss)(params), state, params)
+            params = jax.tree.map(jnp.add, params, updates)
+            return (params, state), None
+
+        carry = (params, tx.init(params))
+        steps = jnp.arange(cfg.epochs * each)
+        (params, _), _ = jax.lax.scan(step, carry, steps)
+        called = lambda x: model.apply({"params": params}, x).argmax(-1)
+        return [(called(x) == truth).mean() for x in (tests, moved)]
+
+    arrays = (x, y, tests, moved, truth)
+    return np.array([train(seed, *arrays) for seed in range(cfg.seeds)]).T
+
+
+if __name__ == "__main__":
+    run(main, Config)
