@@ -5,6 +5,7 @@ there a bad one is a ValueError; inside a traced function (jit, vmap, shard_map)
 makes the result NaN, which no sum hides.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -92,8 +93,8 @@ def weights(
     weight = jnp.asarray(weight)
     if weight.shape != shape:
         raise ValueError(
-            f"weight must be one number for each example, {list(shape)}, got shape "
-            f"{list(weight.shape)}"
+            f"weight must be one number for each of the {math.prod(shape)} examples, "
+            f"of shape {list(shape)}, got {list(weight.shape)}"
         )
     floating = jnp.issubdtype(weight.dtype, jnp.floating)
     weight = floats("weight", weight) if floating else weight.astype(dtype)

@@ -84,7 +84,8 @@ def accuracy(outputs: jax.Array, batch: dict[str, Any]) -> tuple[jax.Array, jax.
             f"{checks.first(y, no_label)}"
         ),
     )
-    hits = jnp.where(outputs.argmax(1) == y, weight, 0).sum()
+    called = outputs.argmax(1).astype(y.dtype)
+    hits = jnp.where(called == y, weight, 0).sum()
     return jnp.where(found, jnp.nan, hits), weight.sum()
 
 
