@@ -31,12 +31,13 @@ def tally(
         dtype: of the counts without weights.
 
     Returns:
-        Floats of `shape`.
+        Floats of `shape`; all NaN for a weight of NaN.
     """
     if weight is None:
         ones = jnp.zeros(shape, jnp.int32).at[cells].add(1, mode="drop")
         return ones.astype(dtype)
-    return jnp.zeros(shape, weight.dtype).at[cells].add(weight, mode="drop")
+    table = jnp.zeros(shape, weight.dtype).at[cells].add(weight, mode="drop")
+    return jnp.where(jnp.isnan(weight).any(), jnp.nan, table)
 
 
 def pairs(
@@ -53,7 +54,7 @@ def pairs(
 
     Returns:
         [R, K], of the weights' type, else of JAX's own float. All NaN for a label out
-        of range that cannot be read.
+        of range, or a weight, that is bad and cannot be read.
 
     Raises:
         ValueError: labels of unequal shapes, that are no integers or out of range;
