@@ -1,3 +1,33 @@
-"""Metrics, as pairs (sum, weight)."""
+"""Metrics, as two functions: from data to sums that add, from sums to a number."""
 
 from zoo.metrics.classification import accuracy as accuracy
+from zoo.metrics.classification import class_iou as class_iou
+from zoo.metrics.classification import confusion_matrix as confusion_matrix
+from zoo.metrics.classification import error_rate as error_rate
+from zoo.metrics.classification import f1 as f1
+from zoo.metrics.classification import mean_iou as mean_iou
+from zoo.metrics.classification import precision as precision
+from zoo.metrics.classification import recall as recall
+from zoo.metrics.clustering import adjusted_rand_index as adjusted_rand_index
+from zoo.metrics.clustering import completeness as completeness
+from zoo.metrics.clustering import contingency as contingency
+from zoo.metrics.clustering import homogeneity as homogeneity
+from zoo.metrics.clustering import inertia as inertia
+from zoo.metrics.clustering import (
+    normalized_mutual_information as normalized_mutual_information,
+)
+from zoo.metrics.clustering import trustworthiness as trustworthiness
+from zoo.metrics.clustering import v_measure as v_measure
+from zoo.metrics.image import SquaredError as SquaredError
+from zoo.metrics.image import mse as mse
+from zoo.metrics.image import psnr as psnr
+from zoo.metrics.image import snr as snr
+from zoo.metrics.image import squared_error as squared_error
+from zoo.metrics.image import ssim as ssim
+from zoo.metrics.pairs import ratio as ratio
+from zoo.metrics.ranking import auc as auc
+from zoo.metrics.ranking import average_precision as average_precision
+from zoo.metrics.ranking import precision_recall_curve as precision_recall_curve
+from zoo.metrics.ranking import roc_curve as roc_curve
+from zoo.metrics.ranking import score_counts as score_counts
+from zoo.metrics.ranking import score_histogram as score_histogram
