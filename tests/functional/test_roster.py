@@ -38,6 +38,21 @@ def draw(*parts: Any) -> Callable[[np.random.Generator], tuple]:
     return lambda rng: tuple(p(rng) if callable(p) else p for p in parts)
 
 
+def chances(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Probabilities, not near 0 or 1."""
+    return lambda rng: rng.uniform(0.05, 0.95, shape)
+
+
+def distributions(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Along the last axis; with values that are not rare."""
+
+    def one(rng):
+        p = rng.uniform(0.2, 1, shape)
+        return p / p.sum(-1, keepdims=True)
+
+    return one
+
+
 def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.integers(0, classes, size)
 
@@ -51,25 +66,117 @@ CASES = {
         ),
         draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
     ),
+    # divergence_losses
+    "jensen_shannon_loss": Case(
+        lambda z, y, w: F.jensen_shannon_loss(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "kl_loss": Case(
+        lambda z, y, w: F.kl_loss(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "kl_loss/probabilities": Case(
+        lambda p, y: F.kl_loss(p, {"y": y}, from_logits=False),
+        draw(distributions(5, 3), distributions(5, 3)),
+    ),
     # dropout
     "example_keys": Case(
         lambda index: jax.random.key_data(F.example_keys(jax.random.key(0), index)),
         draw(labels(5, 100)),
         {"dtypes": "keys are integers", "gradients": "keys are integers"},
     ),
+    # imbalance_losses
+    "binary_focal": Case(
+        lambda z, y, w: F.binary_focal(z, {"y": y, "weight": w}),
+        draw(normal(6), labels(6, 2), chances(6)),
+    ),
+    "dice": Case(
+        lambda z, y, w: F.dice(z, {"y": y, "weight": w}),
+        draw(normal(3, 4, 5), chances(3, 4, 5), chances(3)),
+    ),
+    "dice/classes": Case(
+        lambda z, y: F.dice(z, {"y": y}, squared=True),
+        draw(normal(3, 4, 5), lambda rng: rng.integers(0, 5, (3, 4))),
+    ),
+    "focal": Case(
+        lambda z, y, w: F.focal(z, {"y": y, "weight": w}, 0.5, (0.5, 1.0, 0.2)),
+        draw(normal(5, 3), labels(5, 3), chances(5)),
+    ),
+    # information
+    "average_code_length": Case(
+        F.average_code_length, draw(distributions(4, 3), normal(4, 3))
+    ),
+    "cross_entropy_between": Case(
+        F.cross_entropy_between, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "entropy": Case(F.entropy, draw(distributions(4, 3))),
+    "jensen_shannon": Case(
+        F.jensen_shannon, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "kraft_sum": Case(F.kraft_sum, draw(chances(4, 3))),
+    "mutual_information": Case(
+        lambda x: F.mutual_information(x, base=2), draw(distributions(2, 3, 4))
+    ),
+    "relative_entropy": Case(
+        F.relative_entropy, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "self_information": Case(F.self_information, draw(chances(4, 3))),
+    "shannon_code_lengths": Case(
+        F.shannon_code_lengths,
+        draw(distributions(4, 3)),
+        {"gradients": "a length is a step of the probability"},
+    ),
     # losses
+    "binary_cross_entropy": Case(
+        lambda z, y, w: F.binary_cross_entropy(z, {"y": y, "weight": w}, 0.1),
+        draw(normal(5, 3), chances(5, 3), chances(5)),
+    ),
+    "binary_cross_entropy/probabilities": Case(
+        lambda p, y: F.binary_cross_entropy(p, {"y": y}, from_logits=False),
+        draw(chances(5), chances(5)),
+    ),
     "cross_entropy": Case(
         lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}, 0.1),
         draw(normal(5, 3), labels(5, 3), lambda rng: rng.uniform(size=5)),
+    ),
+    "cross_entropy/distributions": Case(
+        lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "cross_entropy/probabilities": Case(
+        lambda p, y: F.cross_entropy(p, {"y": y}, from_logits=False),
+        draw(distributions(5, 3), labels(5, 3)),
     ),
     "weighted": Case(
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
+    # margin_losses
+    "hinge": Case(
+        lambda z, y, w: F.hinge(z, {"y": y, "weight": w}, power=2),
+        draw(normal(6), labels(6, 2), chances(6)),
+    ),
+    "multiclass_hinge": Case(
+        lambda z, y, w: F.multiclass_hinge(z, {"y": y, "weight": w}),
+        draw(normal(6, 4), labels(6, 4), chances(6)),
+    ),
     # pooling
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
+    # regression_losses
+    "absolute": Case(
+        lambda x, y, w: F.absolute(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
+    ),
+    "quadratic": Case(
+        lambda x, y, w: F.quadratic(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
+    ),
+    "smooth_l1": Case(
+        lambda x, y, w: F.smooth_l1(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
+    ),
     # rows
     "put_rows": Case(
         F.put_rows,
