@@ -18,6 +18,7 @@ import pytest
 
 import zoo.functional as F
 
+HALF_LOG_2_PI = 0.9189385332046727
 PROMISES = ("jit", "vmap", "dtypes", "gradients")
 
 
@@ -53,6 +54,18 @@ def distributions(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
     return one
 
 
+def covariances(n: int, size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    def some(rng):
+        a = rng.normal(size=(n, size, size))
+        return a @ a.swapaxes(1, 2) + np.eye(size)
+
+    return some
+
+
+def log_normal(mean: Any, scale: Any) -> Callable[[Any], Any]:
+    return lambda x: -(((x - mean) / scale) ** 2) / 2 - jnp.log(scale) - HALF_LOG_2_PI
+
+
 def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.integers(0, classes, size)
 
@@ -65,6 +78,31 @@ CASES = {
             x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
         ),
         draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
+    ),
+    # differential_information
+    "differential_cross_entropy": Case(
+        lambda m, s: F.differential_cross_entropy(
+            log_normal(m, s), log_normal(s, s), m - 12, m + 12
+        ),
+        draw(normal(), chances()),
+    ),
+    "differential_entropy": Case(
+        lambda m, s: F.differential_entropy(log_normal(m, s), m - 9, m + 9, 2),
+        draw(normal(), chances()),
+    ),
+    "differential_relative_entropy": Case(
+        lambda m, s: F.differential_relative_entropy(
+            log_normal(m, s), log_normal(s, s), m - 12, m + 12
+        ),
+        draw(normal(), chances()),
+    ),
+    "gaussian_entropy": Case(F.gaussian_entropy, draw(covariances(4, 3))),
+    "gaussian_mutual_information": Case(
+        lambda s: F.gaussian_mutual_information(s, 1), draw(covariances(4, 3))
+    ),
+    "gaussian_relative_entropy": Case(
+        F.gaussian_relative_entropy,
+        draw(normal(4, 3), covariances(4, 3), normal(4, 3), covariances(4, 3)),
     ),
     # divergence_losses
     "jensen_shannon_loss": Case(

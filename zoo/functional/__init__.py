@@ -1,6 +1,22 @@
 """Pure functions of arrays."""
 
 from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
+from zoo.functional.differential_information import (
+    differential_cross_entropy as differential_cross_entropy,
+)
+from zoo.functional.differential_information import (
+    differential_entropy as differential_entropy,
+)
+from zoo.functional.differential_information import (
+    differential_relative_entropy as differential_relative_entropy,
+)
+from zoo.functional.differential_information import gaussian_entropy as gaussian_entropy
+from zoo.functional.differential_information import (
+    gaussian_mutual_information as gaussian_mutual_information,
+)
+from zoo.functional.differential_information import (
+    gaussian_relative_entropy as gaussian_relative_entropy,
+)
 from zoo.functional.divergence_losses import jensen_shannon_loss as jensen_shannon_loss
 from zoo.functional.divergence_losses import kl_loss as kl_loss
 from zoo.functional.dropout import Dropout as Dropout

@@ -128,7 +128,8 @@ def jensen_shannon(p: jax.Array, q: jax.Array, base: float = math.e) -> jax.Arra
         ValueError: p and q of different shapes; a base that is not above 1.
     """
     _same_shape(p, q)
-    m = jnp.maximum((p + q) / 2, jnp.finfo(p.dtype).tiny)  # half of it would be 0
+    m = jnp.asarray((p + q) / 2)
+    m = jnp.maximum(m, jnp.finfo(m.dtype).tiny)  # of which the half would be 0
     each = times_log(p, p) - times_log(p, m) + times_log(q, q) - times_log(q, m)
     return each.sum(-1) / (2 * log_base(base))
 
@@ -175,8 +176,8 @@ def average_code_length(p: jax.Array, lengths: jax.Array) -> jax.Array:
         raise ValueError(
             f"p and lengths must have one shape, got {p.shape} and {lengths.shape}"
         )
-    never = p == 0
-    lengths = jnp.where(never, 0, lengths.astype(p.dtype))
+    p = jnp.asarray(p)
+    lengths = jnp.where(p == 0, 0, jnp.asarray(lengths).astype(p.dtype))
     return (p * lengths).sum(-1)
 
 
@@ -189,8 +190,9 @@ def shannon_code_lengths(p: jax.Array) -> jax.Array:
     Returns:
         [..., K], whole numbers as floats; infinity where p is 0.
     """
-    _, exponent = jnp.frexp(p)  # p = m 2^exponent, 1/2 <= m < 1: exact, unlike log2
-    return jnp.where(p == 0, jnp.inf, (1 - exponent).astype(p.dtype))
+    # p = m 2^exponent, 1/2 <= m < 1: exact, unlike log2.
+    m, exponent = jnp.frexp(p)
+    return jnp.where(p == 0, jnp.inf, (1 - exponent).astype(m.dtype))
 
 
 def kraft_sum(lengths: jax.Array, base: float = 2.0) -> jax.Array:

@@ -153,7 +153,7 @@ def weighted(each: jax.Array, batch: dict[str, Any]) -> Pair:
     weight = _weight(each, batch)
     if weight is None:
         return each.sum(), jnp.asarray(len(each), each.dtype)
-    weight = weight.astype(each.dtype)
+    weight = jnp.asarray(weight).astype(each.dtype)
     return jnp.where(weight == 0, 0, each * weight).sum(), weight.sum()
 
 
@@ -163,7 +163,7 @@ def counted(x: jax.Array, batch: dict[str, Any]) -> jax.Array:
     `weighted` alone keeps a NaN out of the sum, but not out of the gradient: 0 times
     the derivative at a NaN is NaN.
     """
-    weight = _weight(x, batch)
+    x, weight = jnp.asarray(x), _weight(x, batch)
     if weight is None:
         return x
     weight = weight.reshape(-1, *(1,) * (x.ndim - 1))  # [B] -> [B, 1, ...]
@@ -223,6 +223,7 @@ def over_components(each: jax.Array, components: str) -> jax.Array:
 
 def wide(x: jax.Array) -> jax.Array:
     """As floats of at least 32 bits: bfloat16 counts to 256 only."""
+    x = jnp.asarray(x)
     enough = jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits >= 32
     return x if enough else x.astype(jnp.float32)
 
