@@ -7,6 +7,7 @@
 - gradients: finite everywhere and not all zero, in each argument of floats.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -202,6 +203,35 @@ CASES = {
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),
     "mean_pool": Case(F.mean_pool, draw(normal(2, 4, 6, 3))),
+    # rademacher
+    "every_sign": Case(lambda x: F.every_sign(3, x.dtype) * x, draw(normal(8, 3))),
+    "finite_supremum": Case(F.finite_supremum, draw(normal(6, 4), normal(4))),
+    "generalization_gap": Case(lambda r: F.generalization_gap(r, 50), draw(chances(3))),
+    "linear_bound": Case(F.linear_bound, draw(normal(6, 3))),
+    "linear_bound/norm 1": Case(
+        lambda x: F.linear_bound(x, norm=1), draw(normal(6, 3))
+    ),
+    "linear_supremum": Case(F.linear_supremum, draw(normal(6, 3), normal(6))),
+    "linear_supremum/norm 1": Case(
+        lambda x, s: F.linear_supremum(x, s, norm=1), draw(normal(6, 3), normal(6))
+    ),
+    "massart_bound": Case(F.massart_bound, draw(normal(6, 4))),
+    "rademacher_complexity": Case(
+        lambda x, s: F.rademacher_complexity(
+            functools.partial(F.linear_supremum, x), s
+        ),
+        draw(normal(6, 3), normal(4, 6)),
+    ),
+    "random_signs": Case(
+        lambda x: F.random_signs(jax.random.key(0), 4, 3, x.dtype) * x,
+        draw(normal(4, 3)),
+    ),
+    "supremum_by_ascent": Case(
+        lambda w, x, s: F.supremum_by_ascent(
+            lambda w, x: jnp.tanh(x @ w), w, x, s, steps=3
+        ),
+        draw(normal(3), normal(6, 3), normal(6)),
+    ),
     # regression_losses
     "absolute": Case(
         lambda x, y, w: F.absolute(x, {"y": y, "weight": w}),

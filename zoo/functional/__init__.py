@@ -40,6 +40,15 @@ from zoo.functional.margin_losses import hinge as hinge
 from zoo.functional.margin_losses import multiclass_hinge as multiclass_hinge
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
+from zoo.functional.rademacher import every_sign as every_sign
+from zoo.functional.rademacher import finite_supremum as finite_supremum
+from zoo.functional.rademacher import generalization_gap as generalization_gap
+from zoo.functional.rademacher import linear_bound as linear_bound
+from zoo.functional.rademacher import linear_supremum as linear_supremum
+from zoo.functional.rademacher import massart_bound as massart_bound
+from zoo.functional.rademacher import rademacher_complexity as rademacher_complexity
+from zoo.functional.rademacher import random_signs as random_signs
+from zoo.functional.rademacher import supremum_by_ascent as supremum_by_ascent
 from zoo.functional.regression_losses import absolute as absolute
 from zoo.functional.regression_losses import quadratic as quadratic
 from zoo.functional.regression_losses import smooth_l1 as smooth_l1
