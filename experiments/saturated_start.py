@@ -3,7 +3,12 @@
 Run:    python -m experiments.saturated_start
         python -m experiments.saturated_start --starts bias --bias 4
 
-Expect: one neuron at w = b = 2 that should answer 0 begins at 0.98.
+Expect: one neuron at w = b = 2 that should answer 0 begins at 0.98. After 300 steps at
+a rate of 0.1 it is at 0.019 with cross-entropy, at 0.79 with the quadratic loss; at
+every rate cross-entropy comes closer. The net's error over the steps, each loss at its
+best rate, five seeds: 0.28 to 0.44 against 0.41 to 0.67 from large biases, 0.20 to 0.25
+against 0.59 to 0.90 from large weights; cross-entropy has less on each seed. 35 seconds
+of a CPU core. A test holds a smaller run to it.
 
 The gradient of the quadratic loss of a sigmoid carries the sigmoid's slope, a (1 - a),
 which is 0.018 where a = 0.98; that of the cross-entropy does not:
@@ -235,7 +240,7 @@ def _net(cfg, start, report) -> dict[str, float]:
     figure = figures.sensitivity(rates, grid, f"error, mean over {cfg.steps} steps")
     caption = f"Large {start}: each loss at every rate; the band spans two seeds."
     report.figure(figure, caption, f"{start}_rates")
-    figure = figures.curves(paths, "step", "error on new batches")
+    figure = figures.curves(paths, "step", "error on the next batch")
     caption = f"Large {start}: each loss at its best rate; the band spans five seeds."
     report.figure(figure, caption, f"{start}_paths")
     return numbers

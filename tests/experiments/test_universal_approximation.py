@@ -30,9 +30,7 @@ def test_the_wider_the_smaller_the_error(tmp_path):
         assert sum(b < a / 2 for a, b in zip(few, many, strict=True)) >= 4
     for name in SLOPES:
         for width in WIDTHS:
-            assert (
-                numbers[f"{name}/stairs/{width}"] <= numbers[f"{name}/bound/{width}"]
-            )
+            assert numbers[f"{name}/stairs/{width}"] <= numbers[f"{name}/bound/{width}"]
     assert (tmp_path / "report.html").read_text().count("<figure") == 1 + 3 + 1
 
 
