@@ -135,6 +135,7 @@ def main(cfg: Config) -> dict[str, float]:
     curves["net, at least"] = cfg.sizes, [numbers[f"net/{n}"] for n in cfg.sizes]
     figure = figures.curves(curves, "images", "Rademacher complexity", log=True)
     figure.axes[0].set_xscale("log", base=2)
+    figure.axes[0].set_xticks(cfg.sizes, cfg.sizes)
     caption = "On both axes logarithms: a slope of -1/2 is 1 / sqrt(n)."
     report.figure(figure, caption, "complexity")
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")

@@ -195,7 +195,10 @@ def _net(cfg, start, report) -> dict[str, float]:
     if start == "weights":
         saturated = dict(bias=0.0, deviation=cfg.deviation)
 
-    def sweep(name, rates, seeds):  # windows, errors [rates, seeds, windows], and tests
+    rates, seeds = _rates(cfg), (*CHOOSING, *SHOWN)
+    chosen = len(CHOOSING)
+
+    def sweep(name):  # windows, errors [rates, seeds, windows], tests [rates, seeds]
         def build(axis_name=None, rate=0.1):
             return zoo.supervised(
                 Net(cfg.width, **saturated), LOSSES[name], optim.sgd(rate),
@@ -203,28 +206,29 @@ def _net(cfg, start, report) -> dict[str, float]:
             )  # fmt: skip
 
         done = zoo.training.sweep(
-            build, stream, cfg.steps, grid={"rate": rates}, seeds=seeds,
+            build, stream, cfg.steps, grid={"rate": rates.tolist()}, seeds=seeds,
             evaluation=test, log_every=max(1, cfg.steps // 30),
             devices=jax.devices()[:1],
         )  # fmt: skip
-        errors = np.reshape(done.history["accuracy"], (len(rates), len(seeds), -1))
-        return done.steps, 1 - errors, 1 - done.final["accuracy"]
+        right, at_end = done.history["accuracy"], done.final["accuracy"]
+        shape = len(rates), len(seeds)
+        return done.steps, 1 - right.reshape(*shape, -1), 1 - at_end.reshape(shape)
 
     numbers, rows, grid, paths = {}, [], {}, {}
-    rates = _rates(cfg)
     for name in LOSSES:
-        errors = sweep(name, rates.tolist(), CHOOSING)[1].mean(2)
-        grid[name] = errors.mean(1), errors.min(1), errors.max(1)
-        best = float(rates[np.nanargmin(errors.mean(1))])
-        steps, errors, tests = sweep(name, [best], SHOWN)
-        paths[name] = steps, *(f(errors[0], 0) for f in (np.mean, np.min, np.max))
-        numbers[f"{start}/{name}/rate"] = best
-        each = errors[0].mean(1)
-        for seed, error, at_end in zip(SHOWN, each, tests, strict=True):
-            numbers[f"{start}/{name}/error/{seed}"] = float(error)
-            numbers[f"{start}/{name}/test/{seed}"] = float(at_end)
-        rows.append([name, f"{best:.3g}", *(f"{e:.3f}" for e in each)])
-        rows[-1].append(f"{tests.mean():.3f}")
+        steps, errors, tests = sweep(name)
+        choosing = errors[:, :chosen].mean(2)  # [rates, seeds]
+        grid[name] = choosing.mean(1), choosing.min(1), choosing.max(1)
+        best = int(np.nanargmin(choosing.mean(1)))
+        shown, at_end = errors[best, chosen:], tests[best, chosen:]
+        paths[name] = steps, *(f(shown, 0) for f in (np.mean, np.min, np.max))
+        numbers[f"{start}/{name}/rate"] = float(rates[best])
+        each = shown.mean(1)
+        for i, seed in enumerate(SHOWN):
+            numbers[f"{start}/{name}/error/{seed}"] = float(each[i])
+            numbers[f"{start}/{name}/test/{seed}"] = float(at_end[i])
+        rows.append([name, f"{rates[best]:.3g}", *(f"{e:.3f}" for e in each)])
+        rows[-1].append(f"{at_end.mean():.3f}")
     title = f"Ten sigmoids, large {start}: error in the mean over {cfg.steps} steps"
     heads = ("loss", "best rate", *(f"seed {seed}" for seed in SHOWN), "test, at end")
     _show(report, title, heads, rows)

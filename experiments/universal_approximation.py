@@ -3,7 +3,10 @@
 Run:    python -m experiments.universal_approximation
         python -m experiments.universal_approximation --widths 4 16 64 --steps 4000
 
-Expect: filled in below.
+Expect: from 2 to 64 hidden units the largest error, median of five seeds, falls from
+0.94 to 0.013 on the smooth function, from 0.17 to 0.023 on the one with kinks, and
+from 0.074 to 0.016 away from the jump; on each seed the widest net is closer than the
+narrowest. 30 seconds of a CPU core. A test holds a smaller run to it.
 
 A net of one hidden layer, f(x) = b + sum_k v_k tanh(w_k x + c_k), is fitted to three
 functions on [0, 1]: a smooth one, one with kinks and one with a jump, near which no
@@ -102,7 +105,8 @@ def main(cfg: Config) -> dict[str, float]:
     for width in cfg.widths:
         outputs = fit(cfg, width, fine)  # [targets, seeds, points]
         for (name, f), output in zip(TARGETS.items(), outputs, strict=True):
-            off = jnp.where(away[name], jnp.abs(output - f(fine)), 0).max(1)
+            off = jnp.abs(output - f(fine)[None])  # [seeds, points]
+            off = jnp.where(away[name][None], off, 0).max(1)
             errors[name].append(np.asarray(off))
             fits[name, width] = np.asarray(output[0])
             for seed, error in zip(SEEDS, off, strict=True):
@@ -120,6 +124,7 @@ def main(cfg: Config) -> dict[str, float]:
     }
     figure = figures.curves(middle, "hidden units", "largest error", log=True)
     figure.axes[0].set_xscale("log", base=2)
+    figure.axes[0].set_xticks(cfg.widths, cfg.widths)
     caption = "Median over five seeds; the band spans them. The jump: away from it."
     report.figure(figure, caption, "errors")
     for name, f in TARGETS.items():

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.rademacher import SEEDS, Config, main
 
-SIZES = (16, 64, 256)
+SIZES = (32, 256)
 
 
 def test_it_falls_as_the_root_below_its_bound(tmp_path):
@@ -20,7 +20,7 @@ def test_it_falls_as_the_root_below_its_bound(tmp_path):
                 # The estimate itself may exceed it by its error, 1.5 % here.
                 assert 0.4 * bound < numbers[f"{name}/{n}/{seed}"] < 1.03 * bound
     nets = [numbers[f"net/{n}"] for n in SIZES]
-    assert nets[0] > nets[1] > nets[2] > 0
+    assert nets[0] > nets[1] > 0
     assert abs(numbers["drawn"] - numbers["exact"]) < 3 * numbers["error"]
     assert (tmp_path / "report.html").read_text().count("<figure") == 1
 

@@ -4,7 +4,7 @@ import pytest
 
 from experiments.saturated_start import SHOWN, Config, main
 
-SMALL = dict(width=12, steps=90, rates=5, least_rate=1e-2, largest_rate=1.0)
+SMALL = dict(width=12, steps=90, rates=4, least_rate=1e-2, largest_rate=1.0)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from experiments.universal_approximation import (
     staircase,
 )
 
-WIDTHS = (2, 8, 32)
+WIDTHS = (2, 32)
 
 
 def test_the_wider_the_smaller_the_error(tmp_path):
@@ -35,13 +35,14 @@ def test_the_wider_the_smaller_the_error(tmp_path):
 
 
 @pytest.mark.parametrize("name", SLOPES)
-@pytest.mark.parametrize("steepness", [1.0, 5.0, 20.0])
+@pytest.mark.parametrize("steepness", [1.0, 20.0])
 def test_no_staircase_is_off_by_more_than_its_bound(name, steepness):
     f, x = TARGETS[name], jnp.linspace(0, 1, 1001)
     slope = np.abs(np.diff(f(x)) * 1000).max()
-    assert slope <= SLOPES[name] * 1.001  # that of the docstring's L
-    for steps in (1, 3, 10, 50):
-        off = jnp.abs(staircase(f, x, steps, steepness) - f(x)).max()
+    assert slope <= SLOPES[name] * 1.001  # to rounding
+    for steps in (1, 3, 50):
+        stairs = jax.jit(staircase, static_argnums=(0, 2))(f, x, steps, steepness)
+        off = np.abs(stairs - f(x)).max()
         assert off <= bound(SLOPES[name], steps, steepness)
 
 
