@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from zoo.functional.losses import cross_entropy, weighted
+from zoo.functional.losses import binary_cross_entropy, cross_entropy, weighted
 
 Z = np.random.default_rng(0).normal(size=(6, 4)) * 3
 Y = np.array([3, 0, 1, 1, 2, 3])
@@ -97,3 +97,71 @@ def test_refuses_shapes_that_would_broadcast():
         cross_entropy(z, {"y": y, "weight": jnp.ones((4, 1))})
     with pytest.raises(ValueError, match="each must be one value an example"):
         weighted(z, {"y": y})
+
+
+def test_distributions_that_are_labels_are_labels():
+    sharp = {"y": jnp.eye(4)[Y]}
+    for s in (0.0, 0.3):
+        np.testing.assert_allclose(
+            cross_entropy(jnp.float32(Z), sharp, s),
+            cross_entropy(jnp.float32(Z), {"y": jnp.asarray(Y)}, s),
+            rtol=1e-6,
+        )
+
+
+def test_logits_and_their_probabilities_give_the_same():
+    z = jnp.float32(Z)
+    np.testing.assert_allclose(
+        cross_entropy(jax.nn.softmax(z), {"y": Y}, 0.1, from_logits=False),
+        cross_entropy(z, {"y": Y}, 0.1),
+        rtol=1e-5,
+    )
+    batch = {"y": jnp.float32(Z > 1)}
+    np.testing.assert_allclose(
+        binary_cross_entropy(jax.nn.sigmoid(z), batch, 0.1, from_logits=False),
+        binary_cross_entropy(z, batch, 0.1),
+        rtol=1e-5,
+    )
+
+
+def test_binary_is_the_cross_entropy_of_two_classes():
+    z, y = jnp.float32(Z[:, 0]), jnp.array([0, 1, 1, 0, 1, 0])
+    two = jnp.stack([jnp.zeros(6), z], 1)
+    for s in (0.0, 0.3):
+        ours = binary_cross_entropy(z, {"y": y}, s)
+        np.testing.assert_allclose(ours, cross_entropy(two, {"y": y}, s), rtol=1e-6)
+
+
+def test_binary_far_from_the_origin():
+    """e^-z where it is right, however far; z where it is wrong; slopes alike."""
+    f = jax.vmap(
+        jax.value_and_grad(
+            lambda z, y: binary_cross_entropy(z[None], {"y": y[None]})[0]
+        )
+    )
+    value, slope = f(jnp.array([40.0, -40.0, 1e4, -1e4]), jnp.array([1, 0, 0, 1]))
+    np.testing.assert_allclose(value, [np.exp(-40), np.exp(-40), 1e4, 1e4], rtol=1e-5)
+    np.testing.assert_allclose(slope, [-np.exp(-40), np.exp(-40), 1, -1], rtol=1e-5)
+
+
+def test_binary_components():
+    batch = {"y": jnp.float32(Z > 1)}
+    total, _ = binary_cross_entropy(jnp.float32(Z), batch)
+    mean, _ = binary_cross_entropy(jnp.float32(Z), batch, components="mean")
+    np.testing.assert_allclose(total, 4 * mean, rtol=1e-6)
+
+
+def test_probabilities_of_0_and_1_are_finite_and_of_more_are_not_hidden():
+    border = -np.log(np.finfo(np.float32).tiny)
+    p = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+    f = lambda p, y: cross_entropy(p, {"y": y}, from_logits=False)[0]
+    value, grad = jax.value_and_grad(f)(p, jnp.array([0, 0]))
+    np.testing.assert_allclose(value, border, rtol=1e-6)
+    assert np.isfinite(grad).all()
+    g = lambda p, y: binary_cross_entropy(p, {"y": y}, from_logits=False)[0]
+    p, y = jnp.array([0.0, 1.0, 0.0, 1.0]), jnp.array([0, 1, 1, 0])
+    value, grad = jax.value_and_grad(g)(p, y)
+    np.testing.assert_allclose(value, 2 * border, rtol=1e-6)
+    np.testing.assert_allclose(grad, [1, -1, 0, 0])
+    assert jnp.isnan(g(jnp.array([1.5]), jnp.array([0])))
+    assert jnp.isnan(g(jnp.array([-0.5]), jnp.array([1])))

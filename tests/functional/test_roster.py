@@ -7,6 +7,7 @@
 - gradients: finite everywhere and not all zero, in each argument of floats.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ import zoo.functional as F
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
+HALF_LOG_2_PI = 0.9189385332046727
 PROMISES = ("jit", "vmap", "dtypes", "gradients")
 
 
@@ -38,6 +40,33 @@ def normal(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
 def draw(*parts: Any) -> Callable[[np.random.Generator], tuple]:
     """Arguments of a case: each is drawn if it can be, else taken as it is."""
     return lambda rng: tuple(p(rng) if callable(p) else p for p in parts)
+
+
+def chances(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Probabilities, not near 0 or 1."""
+    return lambda rng: rng.uniform(0.05, 0.95, shape)
+
+
+def distributions(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Along the last axis; with values that are not rare."""
+
+    def one(rng):
+        p = rng.uniform(0.2, 1, shape)
+        return p / p.sum(-1, keepdims=True)
+
+    return one
+
+
+def covariances(n: int, size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    def some(rng):
+        a = rng.normal(size=(n, size, size))
+        return a @ a.swapaxes(1, 2) + np.eye(size)
+
+    return some
+
+
+def log_normal(mean: Any, scale: Any) -> Callable[[Any], Any]:
+    return lambda x: -(((x - mean) / scale) ** 2) / 2 - jnp.log(scale) - HALF_LOG_2_PI
 
 
 def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -257,6 +286,44 @@ CASES = {
     "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
     "squared_euclidean": Case(F.squared_euclidean, draw(normal(6), normal(6))),
     "whiten": Case(F.whiten, draw(normal(5, 3), covariance(3))),
+    # differential_information
+    "differential_cross_entropy": Case(
+        lambda m, s: F.differential_cross_entropy(
+            log_normal(m, s), log_normal(s, s), m - 12, m + 12
+        ),
+        draw(normal(), chances()),
+    ),
+    "differential_entropy": Case(
+        lambda m, s: F.differential_entropy(log_normal(m, s), m - 9, m + 9, 2),
+        draw(normal(), chances()),
+    ),
+    "differential_relative_entropy": Case(
+        lambda m, s: F.differential_relative_entropy(
+            log_normal(m, s), log_normal(s, s), m - 12, m + 12
+        ),
+        draw(normal(), chances()),
+    ),
+    "gaussian_entropy": Case(F.gaussian_entropy, draw(covariances(4, 3))),
+    "gaussian_mutual_information": Case(
+        lambda s: F.gaussian_mutual_information(s, 1), draw(covariances(4, 3))
+    ),
+    "gaussian_relative_entropy": Case(
+        F.gaussian_relative_entropy,
+        draw(normal(4, 3), covariances(4, 3), normal(4, 3), covariances(4, 3)),
+    ),
+    # divergence_losses
+    "jensen_shannon_loss": Case(
+        lambda z, y, w: F.jensen_shannon_loss(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "kl_loss": Case(
+        lambda z, y, w: F.kl_loss(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "kl_loss/probabilities": Case(
+        lambda p, y: F.kl_loss(p, {"y": y}, from_logits=False),
+        draw(distributions(5, 3), distributions(5, 3)),
+    ),
     # dropout
     "example_keys": Case(
         lambda index: jax.random.key_data(F.example_keys(jax.random.key(0), index)),
@@ -281,11 +348,67 @@ CASES = {
     ),
     "lucas_kanade": Case(
         lambda a, b: F.lucas_kanade(a, b, 7), draw(normal(6, 7), normal(6, 7))
+    # imbalance_losses
+    "binary_focal": Case(
+        lambda z, y, w: F.binary_focal(z, {"y": y, "weight": w}),
+        draw(normal(6), labels(6, 2), chances(6)),
+    ),
+    "dice": Case(
+        lambda z, y, w: F.dice(z, {"y": y, "weight": w}),
+        draw(normal(3, 4, 5), chances(3, 4, 5), chances(3)),
+    ),
+    "dice/classes": Case(
+        lambda z, y: F.dice(z, {"y": y}, squared=True),
+        draw(normal(3, 4, 5), lambda rng: rng.integers(0, 5, (3, 4))),
+    ),
+    "focal": Case(
+        lambda z, y, w: F.focal(z, {"y": y, "weight": w}, 0.5, (0.5, 1.0, 0.2)),
+        draw(normal(5, 3), labels(5, 3), chances(5)),
+    ),
+    # information
+    "average_code_length": Case(
+        F.average_code_length, draw(distributions(4, 3), normal(4, 3))
+    ),
+    "cross_entropy_between": Case(
+        F.cross_entropy_between, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "entropy": Case(F.entropy, draw(distributions(4, 3))),
+    "jensen_shannon": Case(
+        F.jensen_shannon, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "kraft_sum": Case(F.kraft_sum, draw(chances(4, 3))),
+    "mutual_information": Case(
+        lambda x: F.mutual_information(x, base=2), draw(distributions(2, 3, 4))
+    ),
+    "relative_entropy": Case(
+        F.relative_entropy, draw(distributions(4, 3), distributions(4, 3))
+    ),
+    "self_information": Case(F.self_information, draw(chances(4, 3))),
+    "shannon_code_lengths": Case(
+        F.shannon_code_lengths,
+        draw(distributions(4, 3)),
+        {"gradients": "a length is a step of the probability"},
     ),
     # losses
+    "binary_cross_entropy": Case(
+        lambda z, y, w: F.binary_cross_entropy(z, {"y": y, "weight": w}, 0.1),
+        draw(normal(5, 3), chances(5, 3), chances(5)),
+    ),
+    "binary_cross_entropy/probabilities": Case(
+        lambda p, y: F.binary_cross_entropy(p, {"y": y}, from_logits=False),
+        draw(chances(5), chances(5)),
+    ),
     "cross_entropy": Case(
         lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}, 0.1),
         draw(normal(5, 3), labels(5, 3), lambda rng: rng.uniform(size=5)),
+    ),
+    "cross_entropy/distributions": Case(
+        lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}),
+        draw(normal(5, 3), distributions(5, 3), chances(5)),
+    ),
+    "cross_entropy/probabilities": Case(
+        lambda p, y: F.cross_entropy(p, {"y": y}, from_logits=False),
+        draw(distributions(5, 3), labels(5, 3)),
     ),
     "weighted": Case(
         lambda x, w: F.weighted(x, {"weight": w}),
@@ -309,6 +432,14 @@ CASES = {
             "pearson", x, y, lambda s, d, _: s + d.sum(), 0 * x[0, 0], block=4
         ),
         draw(normal(5, 3), normal(9, 3)),
+    # margin_losses
+    "hinge": Case(
+        lambda z, y, w: F.hinge(z, {"y": y, "weight": w}, power=2),
+        draw(normal(6), labels(6, 2), chances(6)),
+    ),
+    "multiclass_hinge": Case(
+        lambda z, y, w: F.multiclass_hinge(z, {"y": y, "weight": w}),
+        draw(normal(6, 4), labels(6, 4), chances(6)),
     ),
     # pooling
     "adaptive_max_pool": Case(
@@ -347,6 +478,47 @@ CASES = {
     ),
     "resize/nearest": Case(
         lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
+    # rademacher
+    "every_sign": Case(lambda x: F.every_sign(3, x.dtype) * x, draw(normal(8, 3))),
+    "finite_supremum": Case(F.finite_supremum, draw(normal(6, 4), normal(4))),
+    "generalization_gap": Case(lambda r: F.generalization_gap(r, 50), draw(chances(3))),
+    "linear_bound": Case(F.linear_bound, draw(normal(6, 3))),
+    "linear_bound/norm 1": Case(
+        lambda x: F.linear_bound(x, norm=1), draw(normal(6, 3))
+    ),
+    "linear_supremum": Case(F.linear_supremum, draw(normal(6, 3), normal(6))),
+    "linear_supremum/norm 1": Case(
+        lambda x, s: F.linear_supremum(x, s, norm=1), draw(normal(6, 3), normal(6))
+    ),
+    "massart_bound": Case(F.massart_bound, draw(normal(6, 4))),
+    "rademacher_complexity": Case(
+        lambda x, s: F.rademacher_complexity(
+            functools.partial(F.linear_supremum, x), s
+        ),
+        draw(normal(6, 3), normal(4, 6)),
+    ),
+    "random_signs": Case(
+        lambda x: F.random_signs(jax.random.key(0), 4, 3, x.dtype) * x,
+        draw(normal(4, 3)),
+    ),
+    "supremum_by_ascent": Case(
+        lambda w, x, s: F.supremum_by_ascent(
+            lambda w, x: jnp.tanh(x @ w), w, x, s, steps=3
+        ),
+        draw(normal(3), normal(6, 3), normal(6)),
+    ),
+    # regression_losses
+    "absolute": Case(
+        lambda x, y, w: F.absolute(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
+    ),
+    "quadratic": Case(
+        lambda x, y, w: F.quadratic(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
+    ),
+    "smooth_l1": Case(
+        lambda x, y, w: F.smooth_l1(x, {"y": y, "weight": w}),
+        draw(normal(5, 2), normal(5, 2), chances(5)),
     ),
     # rows
     "put_rows": Case(
