@@ -44,6 +44,16 @@ def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarra
 
 # "function" or "function/what is particular", by module.
 CASES = {
+    # activations; those of jax.nn are not ours
+    "hard_sigmoid": Case(F.hard_sigmoid, draw(normal(4, 3))),
+    "maxout": Case(lambda x: F.maxout(x, 3), draw(normal(4, 6))),
+    "prelu": Case(F.prelu, draw(normal(4, 3), normal(3))),
+    "prelu/one slope": Case(F.prelu, draw(normal(4, 3), normal())),
+    "sign": Case(
+        F.sign,
+        draw(normal(4, 3)),
+        {"dtypes": "values are 1 and -1, exact in every type"},
+    ),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(

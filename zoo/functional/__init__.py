@@ -1,5 +1,25 @@
 """Pure functions of arrays."""
 
+from zoo.functional.activations import ACTIVATIONS as ACTIVATIONS
+from zoo.functional.activations import DERIVATIVES as DERIVATIVES
+from zoo.functional.activations import JACOBIANS as JACOBIANS
+from zoo.functional.activations import KINKS as KINKS
+from zoo.functional.activations import elu as elu
+from zoo.functional.activations import gelu as gelu
+from zoo.functional.activations import hard_sigmoid as hard_sigmoid
+from zoo.functional.activations import hard_tanh as hard_tanh
+from zoo.functional.activations import leaky_relu as leaky_relu
+from zoo.functional.activations import maxout as maxout
+from zoo.functional.activations import prelu as prelu
+from zoo.functional.activations import relu as relu
+from zoo.functional.activations import relu6 as relu6
+from zoo.functional.activations import selu as selu
+from zoo.functional.activations import sigmoid as sigmoid
+from zoo.functional.activations import sign as sign
+from zoo.functional.activations import silu as silu
+from zoo.functional.activations import softmax as softmax
+from zoo.functional.activations import softplus as softplus
+from zoo.functional.activations import tanh as tanh
 from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
