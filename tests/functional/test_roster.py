@@ -67,6 +67,16 @@ CASES = {
         draw(labels(5, 100)),
         {"dtypes": "keys are integers", "gradients": "keys are integers"},
     ),
+    # initializers; those of jax.nn are not ours
+    "fans": Case(
+        lambda kernel: F.fans(kernel.shape),
+        draw(normal(3, 2, 5, 4)),
+        {
+            "vmap": "reads a shape alone",
+            "dtypes": "counts are integers",
+            "gradients": "counts are integers",
+        },
+    ),
     # losses
     "cross_entropy": Case(
         lambda z, y, w: F.cross_entropy(z, {"y": y, "weight": w}, 0.1),

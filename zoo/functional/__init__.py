@@ -23,6 +23,17 @@ from zoo.functional.activations import tanh as tanh
 from zoo.functional.convolution import conv_by_blocks as conv_by_blocks
 from zoo.functional.dropout import Dropout as Dropout
 from zoo.functional.dropout import example_keys as example_keys
+from zoo.functional.initializers import INITIALIZERS as INITIALIZERS
+from zoo.functional.initializers import constant as constant
+from zoo.functional.initializers import fans as fans
+from zoo.functional.initializers import gaussian as gaussian
+from zoo.functional.initializers import he_normal as he_normal
+from zoo.functional.initializers import he_uniform as he_uniform
+from zoo.functional.initializers import lecun_normal as lecun_normal
+from zoo.functional.initializers import lecun_uniform as lecun_uniform
+from zoo.functional.initializers import orthogonal as orthogonal
+from zoo.functional.initializers import xavier_normal as xavier_normal
+from zoo.functional.initializers import xavier_uniform as xavier_uniform
 from zoo.functional.losses import cross_entropy as cross_entropy
 from zoo.functional.losses import weighted as weighted
 from zoo.functional.pooling import max_pool as max_pool
