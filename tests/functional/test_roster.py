@@ -86,6 +86,27 @@ CASES = {
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
+    # normalization
+    "batch_norm": Case(
+        lambda *args: F.batch_norm(*args, train=True),
+        draw(normal(2, 4, 3, 5), *4 * [lambda rng: rng.uniform(1, 2, 5)]),
+    ),
+    "batch_norm/in use": Case(
+        lambda *args: F.batch_norm(*args, train=False),
+        draw(normal(2, 4, 3, 5), *4 * [lambda rng: rng.uniform(1, 2, 5)]),
+    ),
+    "group_norm": Case(
+        lambda *args: F.group_norm(*args, 2),
+        draw(normal(2, 4, 3, 6), normal(6), normal(6)),
+    ),
+    "instance_norm": Case(
+        F.instance_norm, draw(normal(2, 4, 3, 5), normal(5), normal(5))
+    ),
+    "layer_norm": Case(F.layer_norm, draw(normal(4, 5), normal(5), normal(5))),
+    "local_contrast_norm": Case(
+        lambda x: F.local_contrast_norm(x, window=3), draw(normal(2, 5, 4, 3))
+    ),
+    "local_response_norm": Case(F.local_response_norm, draw(normal(2, 4, 3, 6))),
     # pooling
     "max_pool": Case(F.max_pool, draw(normal(2, 4, 6, 3))),
     "max_pool/rest": Case(F.max_pool, draw(normal(2, 5, 6, 3))),

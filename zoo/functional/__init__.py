@@ -36,6 +36,12 @@ from zoo.functional.initializers import xavier_normal as xavier_normal
 from zoo.functional.initializers import xavier_uniform as xavier_uniform
 from zoo.functional.losses import cross_entropy as cross_entropy
 from zoo.functional.losses import weighted as weighted
+from zoo.functional.normalization import batch_norm as batch_norm
+from zoo.functional.normalization import group_norm as group_norm
+from zoo.functional.normalization import instance_norm as instance_norm
+from zoo.functional.normalization import layer_norm as layer_norm
+from zoo.functional.normalization import local_contrast_norm as local_contrast_norm
+from zoo.functional.normalization import local_response_norm as local_response_norm
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
 from zoo.functional.rows import put_rows as put_rows
