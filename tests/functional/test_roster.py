@@ -249,6 +249,16 @@ CASES = {
         lambda x: x.sum() * F.color_wheel().astype(x.dtype), draw(normal(2))
     ),
     "flow_to_color": Case(F.flow_to_color, draw(normal(4, 5, 2))),
+    # activations; those of jax.nn are not ours
+    "hard_sigmoid": Case(F.hard_sigmoid, draw(normal(4, 3))),
+    "maxout": Case(lambda x: F.maxout(x, 3), draw(normal(4, 6))),
+    "prelu": Case(F.prelu, draw(normal(4, 3), normal(3))),
+    "prelu/one slope": Case(F.prelu, draw(normal(4, 3), normal())),
+    "sign": Case(
+        F.sign,
+        draw(normal(4, 3)),
+        {"dtypes": "values are 1 and -1, exact in every type"},
+    ),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
@@ -388,6 +398,15 @@ CASES = {
         F.shannon_code_lengths,
         draw(distributions(4, 3)),
         {"gradients": "a length is a step of the probability"},
+    # initializers; those of jax.nn are not ours
+    "fans": Case(
+        lambda kernel: F.fans(kernel.shape),
+        draw(normal(3, 2, 5, 4)),
+        {
+            "vmap": "reads a shape alone",
+            "dtypes": "counts are integers",
+            "gradients": "counts are integers",
+        },
     ),
     # losses
     "binary_cross_entropy": Case(
@@ -441,6 +460,27 @@ CASES = {
         lambda z, y, w: F.multiclass_hinge(z, {"y": y, "weight": w}),
         draw(normal(6, 4), labels(6, 4), chances(6)),
     ),
+    # normalization
+    "batch_norm": Case(
+        lambda *args: F.batch_norm(*args, train=True),
+        draw(normal(2, 4, 3, 5), *4 * [lambda rng: rng.uniform(1, 2, 5)]),
+    ),
+    "batch_norm/in use": Case(
+        lambda *args: F.batch_norm(*args, train=False),
+        draw(normal(2, 4, 3, 5), *4 * [lambda rng: rng.uniform(1, 2, 5)]),
+    ),
+    "group_norm": Case(
+        lambda *args: F.group_norm(*args, 2),
+        draw(normal(2, 4, 3, 6), normal(6), normal(6)),
+    ),
+    "instance_norm": Case(
+        F.instance_norm, draw(normal(2, 4, 3, 5), normal(5), normal(5))
+    ),
+    "layer_norm": Case(F.layer_norm, draw(normal(4, 5), normal(5), normal(5))),
+    "local_contrast_norm": Case(
+        lambda x: F.local_contrast_norm(x, window=3), draw(normal(2, 5, 4, 3))
+    ),
+    "local_response_norm": Case(F.local_response_norm, draw(normal(2, 4, 3, 6))),
     # pooling
     "adaptive_max_pool": Case(
         lambda x: F.adaptive_max_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
