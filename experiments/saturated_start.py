@@ -7,7 +7,7 @@ Expect: one neuron at w = b = 2 that should answer 0 begins at 0.98. After 300 s
 a rate of 0.1 it is at 0.019 with cross-entropy, at 0.79 with the quadratic loss; at
 every rate cross-entropy comes closer. The net's error over the steps, each loss at its
 best rate, five seeds: 0.28 to 0.44 against 0.41 to 0.67 from large biases, 0.20 to 0.25
-against 0.59 to 0.90 from large weights; cross-entropy has less on each seed. 35 seconds
+against 0.58 to 0.90 from large weights; cross-entropy has less on each seed. 40 seconds
 of a CPU core. A test holds a smaller run to it.
 
 The gradient of the quadratic loss of a sigmoid carries the sigmoid's slope, a (1 - a),

@@ -38,6 +38,15 @@ def test_linear_classes_by_enumeration(norm, dual):
     assert value <= F.linear_bound(jnp.asarray(X), 3.0, norm)
 
 
+def test_bounds_by_the_formula():
+    x = jnp.asarray(X)
+    lengths = np.linalg.norm(X, axis=0)
+    of_2 = 3 * np.sqrt((X**2).sum()) / 8
+    of_1 = 3 * max(lengths) * np.sqrt(2 * np.log(6)) / 8
+    ours = F.linear_bound(x, 3.0, 2), F.linear_bound(x, 3.0, 1)
+    np.testing.assert_allclose(ours, [of_2, of_1], rtol=1e-6)
+
+
 def test_one_point_and_orthogonal_points():
     """On one point it is W |x|; on orthogonal ones it is the bound."""
     value, _ = complexity(2)(np.float32([[3, 4]]), F.every_sign(1))
@@ -108,6 +117,14 @@ def test_ascent_in_a_class_without_a_closed_form():
     best = np.mean(np.max(np.tanh(grid @ X.T) @ EVERY[::8].T, 0)) / 8
     # A local maximum is where some ascents end.
     assert 0.8 * best < value < best * 1.001 < 1
+
+
+def test_ascent_keeps_the_best_that_it_passes():
+    """A first step of length 3 leaves the summit of a cosine for its valley."""
+    f = lambda w, x: jnp.cos(w) * jnp.ones(len(x))
+    up = jnp.ones(8)
+    found = F.supremum_by_ascent(f, jnp.float32(0.1), X, up, rate=3.0, steps=2)
+    assert found >= np.cos(0.1) - 1e-6
 
 
 def test_ascent_does_not_move_without_a_slope():
