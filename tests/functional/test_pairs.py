@@ -135,7 +135,7 @@ def test_of_equally_near_the_first(block):
 
 def test_infinitely_far_is_no_neighbour():
     x, y = jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    d, i = F.nearest(F.kullback_leibler, x, y, 2)
+    d, i = F.nearest(F.relative_entropy, x, y, 2)
     np.testing.assert_array_equal(i, [[1, -1]])
     np.testing.assert_array_equal(d, [[0, jnp.inf]])
 

@@ -7,7 +7,6 @@
 - gradients: finite everywhere and not all zero, in each argument of floats.
 """
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ import zoo.functional as F
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
-HALF_LOG_2_PI = 0.9189385332046727
 PROMISES = ("jit", "vmap", "dtypes", "gradients")
 
 
@@ -40,6 +38,35 @@ def normal(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
 def draw(*parts: Any) -> Callable[[np.random.Generator], tuple]:
     """Arguments of a case: each is drawn if it can be, else taken as it is."""
     return lambda rng: tuple(p(rng) if callable(p) else p for p in parts)
+
+
+def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.integers(0, classes, size)
+
+
+def recurrent(gates: int, states: int = 1) -> list:
+    """Inputs, first states, both weights and the bias of five units."""
+    weights = [normal(3, 5 * gates), normal(5, 5 * gates), normal(5 * gates)]
+    return [normal(2, 4, 3), *[normal(2, 5)] * states, *weights]
+
+
+MASK = lambda rng: rng.integers(0, 2, (2, 4)) == 1  # of two sequences of four steps
+
+
+def simplex(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.dirichlet(np.ones(size))
+
+
+def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: np.cov(rng.normal(size=(size, 4 * size)))
+
+
+# Of attention: batch 2, 3 queries, 5 keys, 2 heads.
+QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
+
+import functools
+
+HALF_LOG_2_PI = 0.9189385332046727
 
 
 def chances(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -69,32 +96,18 @@ def log_normal(mean: Any, scale: Any) -> Callable[[Any], Any]:
     return lambda x: -(((x - mean) / scale) ** 2) / 2 - jnp.log(scale) - HALF_LOG_2_PI
 
 
-def labels(size: int, classes: int) -> Callable[[np.random.Generator], np.ndarray]:
-    return lambda rng: rng.integers(0, classes, size)
-
-
-def recurrent(gates: int, states: int = 1) -> list:
-    """Inputs, first states, both weights and the bias of five units."""
-    weights = [normal(3, 5 * gates), normal(5, 5 * gates), normal(5 * gates)]
-    return [normal(2, 4, 3), *[normal(2, 5)] * states, *weights]
-
-
-MASK = lambda rng: rng.integers(0, 2, (2, 4)) == 1  # of two sequences of four steps
-
-
-def simplex(size: int) -> Callable[[np.random.Generator], np.ndarray]:
-    return lambda rng: rng.dirichlet(np.ones(size))
-
-
-def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
-    return lambda rng: np.cov(rng.normal(size=(size, 4 * size)))
-
-
-# Of attention: batch 2, 3 queries, 5 keys, 2 heads.
-QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
-
 # "function" or "function/what is particular", by module.
 CASES = {
+    # activations; those of jax.nn are not ours
+    "hard_sigmoid": Case(F.hard_sigmoid, draw(normal(4, 3))),
+    "maxout": Case(lambda x: F.maxout(x, 3), draw(normal(4, 6))),
+    "prelu": Case(F.prelu, draw(normal(4, 3), normal(3))),
+    "prelu/one slope": Case(F.prelu, draw(normal(4, 3), normal())),
+    "sign": Case(
+        F.sign,
+        draw(normal(4, 3)),
+        {"dtypes": "values are 1 and -1, exact in every type"},
+    ),
     # arithmetic; sizes are Python's, read from shapes while a function is traced
     "channel_mix": Case(
         lambda x, k: F.channel_mix(x, k, 2), draw(normal(2, 5, 6, 3), normal(3, 4))
@@ -145,6 +158,38 @@ CASES = {
     "padding_mask": Case(
         lambda x, n: jnp.where(F.padding_mask(n, 4), x, 0),
         draw(normal(2, 1, 1, 4), labels(2, 4)),
+    ),
+    # augmentation
+    "color_jitter": Case(
+        lambda x: F.color_jitter(jax.random.key(0), x),
+        draw(lambda rng: rng.uniform(0.3, 0.5, (5, 6, 3))),
+    ),
+    "cutout": Case(lambda x: F.cutout(jax.random.key(0), x, 3), draw(normal(5, 6, 3))),
+    "mixup": Case(
+        lambda *args: F.mixup(jax.random.key(0), *args, alpha=0.5),
+        draw(normal(4, 3), normal(2), normal(4, 3), normal(2)),
+    ),
+    "mixup_batch": Case(
+        lambda *args: F.mixup_batch(jax.random.key(0), *args),
+        draw(labels(5, 100), normal(5, 3), normal(5, 2)),
+    ),
+    "pca_jitter": Case(
+        lambda x, pixels: F.pca_jitter(jax.random.key(0), x, F.principal_axes(pixels)),
+        draw(normal(4, 5, 3), normal(9, 3)),
+    ),
+    "random_crop": Case(
+        lambda x: F.random_crop(jax.random.key(0), x, (3, 5), 1),
+        draw(normal(4, 5, 3)),
+    ),
+    "random_flip": Case(
+        lambda x: F.random_flip(jax.random.key(0), x), draw(normal(4, 5, 3))
+    ),
+    "random_rotation": Case(
+        lambda x: F.random_rotation(jax.random.key(0), x, 30.0),
+        draw(normal(4, 5, 3)),
+    ),
+    "random_shift": Case(
+        lambda x: F.random_shift(jax.random.key(0), x, 2.0), draw(normal(4, 5, 3))
     ),
     # backprop
     "backprop.batch_norm": Case(
@@ -212,53 +257,11 @@ CASES = {
         F.backprop.softmax_cross_entropy_backward,
         draw(normal(5, 3), normal(5, 3), normal(5)),
     ),
-    # augmentation
-    "color_jitter": Case(
-        lambda x: F.color_jitter(jax.random.key(0), x),
-        draw(lambda rng: rng.uniform(0.3, 0.5, (5, 6, 3))),
-    ),
-    "cutout": Case(lambda x: F.cutout(jax.random.key(0), x, 3), draw(normal(5, 6, 3))),
-    "mixup": Case(
-        lambda *args: F.mixup(jax.random.key(0), *args, alpha=0.5),
-        draw(normal(4, 3), normal(2), normal(4, 3), normal(2)),
-    ),
-    "mixup_batch": Case(
-        lambda *args: F.mixup_batch(jax.random.key(0), *args),
-        draw(labels(5, 100), normal(5, 3), normal(5, 2)),
-    ),
-    "pca_jitter": Case(
-        lambda x, pixels: F.pca_jitter(jax.random.key(0), x, F.principal_axes(pixels)),
-        draw(normal(4, 5, 3), normal(9, 3)),
-    ),
-    "random_crop": Case(
-        lambda x: F.random_crop(jax.random.key(0), x, (3, 5), 1),
-        draw(normal(4, 5, 3)),
-    ),
-    "random_flip": Case(
-        lambda x: F.random_flip(jax.random.key(0), x), draw(normal(4, 5, 3))
-    ),
-    "random_rotation": Case(
-        lambda x: F.random_rotation(jax.random.key(0), x, 30.0),
-        draw(normal(4, 5, 3)),
-    ),
-    "random_shift": Case(
-        lambda x: F.random_shift(jax.random.key(0), x, 2.0), draw(normal(4, 5, 3))
-    ),
     # colorwheel
     "color_wheel": Case(
         lambda x: x.sum() * F.color_wheel().astype(x.dtype), draw(normal(2))
     ),
     "flow_to_color": Case(F.flow_to_color, draw(normal(4, 5, 2))),
-    # activations; those of jax.nn are not ours
-    "hard_sigmoid": Case(F.hard_sigmoid, draw(normal(4, 3))),
-    "maxout": Case(lambda x: F.maxout(x, 3), draw(normal(4, 6))),
-    "prelu": Case(F.prelu, draw(normal(4, 3), normal(3))),
-    "prelu/one slope": Case(F.prelu, draw(normal(4, 3), normal())),
-    "sign": Case(
-        F.sign,
-        draw(normal(4, 3)),
-        {"dtypes": "values are 1 and -1, exact in every type"},
-    ),
     # convolution
     "conv_by_blocks": Case(
         lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
@@ -274,28 +277,6 @@ CASES = {
         ),
         draw(normal(2, 5, 6, 3), normal(3, 2, 1, 6)),
     ),
-    # distances
-    "chebyshev_distance": Case(F.chebyshev_distance, draw(normal(6), normal(6))),
-    "cosine_distance": Case(F.cosine_distance, draw(normal(6), normal(6))),
-    "euclidean_distance": Case(F.euclidean_distance, draw(normal(6), normal(6))),
-    "hamming_distance": Case(
-        F.hamming_distance,
-        draw(normal(6), lambda rng: rng.normal(size=6).round()),
-        {"gradients": "it counts: its gradient is zero"},
-    ),
-    "kullback_leibler": Case(F.kullback_leibler, draw(simplex(6), simplex(6))),
-    "lp_norm": Case(F.lp_norm, draw(normal(4, 3))),
-    "lp_norm/1.5": Case(lambda x: F.lp_norm(x, 1.5, (0, 2)), draw(normal(4, 3, 2))),
-    "mahalanobis_distance": Case(
-        F.mahalanobis_distance, draw(normal(3), normal(3), covariance(3))
-    ),
-    "minkowski_distance": Case(F.minkowski_distance, draw(normal(6), normal(6))),
-    "minkowski_distance/0.5": Case(
-        lambda x, y: F.minkowski_distance(x, y, 0.5), draw(normal(6), normal(6))
-    ),
-    "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
-    "squared_euclidean": Case(F.squared_euclidean, draw(normal(6), normal(6))),
-    "whiten": Case(F.whiten, draw(normal(5, 3), covariance(3))),
     # differential_information
     "differential_cross_entropy": Case(
         lambda m, s: F.differential_cross_entropy(
@@ -320,6 +301,29 @@ CASES = {
     "gaussian_relative_entropy": Case(
         F.gaussian_relative_entropy,
         draw(normal(4, 3), covariances(4, 3), normal(4, 3), covariances(4, 3)),
+    ),
+    # distances
+    "chebyshev_distance": Case(F.chebyshev_distance, draw(normal(6), normal(6))),
+    "cosine_distance": Case(F.cosine_distance, draw(normal(6), normal(6))),
+    "euclidean_distance": Case(F.euclidean_distance, draw(normal(6), normal(6))),
+    "hamming_distance": Case(
+        F.hamming_distance,
+        draw(normal(6), lambda rng: rng.normal(size=6).round()),
+        {"gradients": "it counts: its gradient is zero"},
+    ),
+    "lp_norm": Case(F.lp_norm, draw(normal(4, 3))),
+    "lp_norm/1.5": Case(lambda x: F.lp_norm(x, 1.5, (0, 2)), draw(normal(4, 3, 2))),
+    "mahalanobis_distance": Case(
+        F.mahalanobis_distance, draw(normal(3), normal(3), covariance(3))
+    ),
+    "minkowski_distance": Case(F.minkowski_distance, draw(normal(6), normal(6))),
+    "minkowski_distance/0.5": Case(
+        lambda x, y: F.minkowski_distance(x, y, 0.5), draw(normal(6), normal(6))
+    ),
+    "pearson_distance": Case(F.pearson_distance, draw(normal(6), normal(6))),
+    "squared_euclidean": Case(F.squared_euclidean, draw(normal(6), normal(6))),
+    "mahalanobis_coordinates": Case(
+        F.mahalanobis_coordinates, draw(normal(5, 3), covariance(3))
     ),
     # divergence_losses
     "jensen_shannon_loss": Case(
@@ -349,6 +353,7 @@ CASES = {
         ),
         draw(normal(4), normal(3), simplex(4), simplex(3)),
         {"gradients": "it is the certificate of earth_mover, which has them"},
+    ),
     # flow
     "angular_error": Case(F.angular_error, draw(normal(4, 2), normal(4, 2))),
     "endpoint_error": Case(F.endpoint_error, draw(normal(4, 2), normal(4, 2))),
@@ -358,6 +363,7 @@ CASES = {
     ),
     "lucas_kanade": Case(
         lambda a, b: F.lucas_kanade(a, b, 7), draw(normal(6, 7), normal(6, 7))
+    ),
     # imbalance_losses
     "binary_focal": Case(
         lambda z, y, w: F.binary_focal(z, {"y": y, "weight": w}),
@@ -398,6 +404,7 @@ CASES = {
         F.shannon_code_lengths,
         draw(distributions(4, 3)),
         {"gradients": "a length is a step of the probability"},
+    ),
     # initializers; those of jax.nn are not ours
     "fans": Case(
         lambda kernel: F.fans(kernel.shape),
@@ -433,24 +440,6 @@ CASES = {
         lambda x, w: F.weighted(x, {"weight": w}),
         draw(normal(5), lambda rng: rng.uniform(size=5)),
     ),
-    # pairs
-    "nearest": Case(
-        lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
-        draw(normal(5, 3), normal(9, 3)),
-    ),
-    "pairwise": Case(
-        lambda x, y: F.pairwise("cosine", x, y, block=4),
-        draw(normal(5, 3), normal(9, 3)),
-    ),
-    "pairwise/function": Case(
-        lambda x, y: F.pairwise(F.chebyshev_distance, x, y, block=4),
-        draw(normal(5, 3), normal(9, 3)),
-    ),
-    "pairwise_reduce": Case(
-        lambda x, y: F.pairwise_reduce(
-            "pearson", x, y, lambda s, d, _: s + d.sum(), 0 * x[0, 0], block=4
-        ),
-        draw(normal(5, 3), normal(9, 3)),
     # margin_losses
     "hinge": Case(
         lambda z, y, w: F.hinge(z, {"y": y, "weight": w}, power=2),
@@ -481,6 +470,25 @@ CASES = {
         lambda x: F.local_contrast_norm(x, window=3), draw(normal(2, 5, 4, 3))
     ),
     "local_response_norm": Case(F.local_response_norm, draw(normal(2, 4, 3, 6))),
+    # pairs
+    "nearest": Case(
+        lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise": Case(
+        lambda x, y: F.pairwise("cosine", x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise/function": Case(
+        lambda x, y: F.pairwise(F.chebyshev_distance, x, y, block=4),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
+    "pairwise_reduce": Case(
+        lambda x, y: F.pairwise_reduce(
+            "pearson", x, y, lambda s, d, _: s + d.sum(), 0 * x[0, 0], block=4
+        ),
+        draw(normal(5, 3), normal(9, 3)),
+    ),
     # pooling
     "adaptive_max_pool": Case(
         lambda x: F.adaptive_max_pool(x, (3, 2)), draw(normal(2, 5, 7, 3))
@@ -503,21 +511,6 @@ CASES = {
     "mean_pool/overlapping": Case(
         lambda x: F.mean_pool(x, 3, 2, 1, True, False), draw(normal(2, 6, 7, 3))
     ),
-    # resize; kernels and matrices are NumPy's, made while a function is traced
-    "bilinear_deconvolution": Case(F.bilinear_deconvolution, draw(normal(2, 3, 4, 2))),
-    "bilinear_kernel": Case(
-        lambda x: x * jnp.asarray(F.bilinear_kernel(3), x.dtype), draw(normal(5, 5))
-    ),
-    "interpolation_matrix": Case(
-        lambda x: jnp.asarray(F.interpolation_matrix(len(x), 7), x.dtype) @ x,
-        draw(normal(5)),
-    ),
-    "resize": Case(lambda x: F.resize(x, (7, 3)), draw(normal(2, 4, 5, 2))),
-    "resize/bicubic": Case(
-        lambda x: F.resize(x, (7, 3), "bicubic", "aligned"), draw(normal(4, 5, 2))
-    ),
-    "resize/nearest": Case(
-        lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
     # rademacher
     "every_sign": Case(lambda x: F.every_sign(3, x.dtype) * x, draw(normal(8, 3))),
     "finite_supremum": Case(F.finite_supremum, draw(normal(6, 4), normal(4))),
@@ -560,6 +553,22 @@ CASES = {
         lambda x, y, w: F.smooth_l1(x, {"y": y, "weight": w}),
         draw(normal(5, 2), normal(5, 2), chances(5)),
     ),
+    # resize; kernels and matrices are NumPy's, made while a function is traced
+    "bilinear_deconvolution": Case(F.bilinear_deconvolution, draw(normal(2, 3, 4, 2))),
+    "bilinear_kernel": Case(
+        lambda x: x * jnp.asarray(F.bilinear_kernel(3), x.dtype), draw(normal(5, 5))
+    ),
+    "interpolation_matrix": Case(
+        lambda x: jnp.asarray(F.interpolation_matrix(len(x), 7), x.dtype) @ x,
+        draw(normal(5)),
+    ),
+    "resize": Case(lambda x: F.resize(x, (7, 3)), draw(normal(2, 4, 5, 2))),
+    "resize/bicubic": Case(
+        lambda x: F.resize(x, (7, 3), "bicubic", "aligned"), draw(normal(4, 5, 2))
+    ),
+    "resize/nearest": Case(
+        lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
+    ),
     # rows
     "put_rows": Case(
         F.put_rows,
@@ -596,6 +605,7 @@ CASES = {
     "wasserstein_1d/2": Case(
         lambda x, y, a, b: F.wasserstein_1d(x, y, 2, a, b),
         draw(normal(5), normal(4), simplex(5), simplex(4)),
+    ),
     # warping
     "rotate": Case(lambda x: F.rotate(x, 33.0), draw(normal(5, 6, 2))),
     "shift": Case(F.shift, draw(normal(5, 6, 2), lambda rng: rng.uniform(0.1, 0.9, 2))),

@@ -57,7 +57,10 @@ def test_whitened_pairs_are_mahalanobis():
     s = np.cov(x.T)
     with jax.enable_x64(True):
         whitened = lambda x, y: F.pairwise(
-            "euclidean", F.whiten(x, s), F.whiten(y, s), block=16
+            "euclidean",
+            F.mahalanobis_coordinates(x, s),
+            F.mahalanobis_coordinates(y, s),
+            block=16,
         )
         ours = jax.jit(whitened)(x, y)
     expected = cdist(x, y, "mahalanobis", VI=np.linalg.inv(s))

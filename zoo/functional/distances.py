@@ -6,7 +6,7 @@
     Pearson            the cosine distance of x - mean x and y - mean y
     Hamming            the share of i with x_i != y_i
     Mahalanobis        ((x - y)' S^-1 (x - y))^(1/2)
-    Kullback-Leibler   sum_i p_i log(p_i / q_i)
+    Kullback-Leibler   sum_i p_i log(p_i / q_i): `relative_entropy` in information.py
 
 Metrics are Minkowski for p >= 1, Chebyshev, Euclidean, Hamming and Mahalanobis: they
 are 0 for equal vectors only, symmetric, and no detour is shorter. The others are not:
@@ -25,8 +25,6 @@ References:
     https://doi.org/10.1007/978-3-642-00234-2
     Mahalanobis, "On the generalised distance in statistics", Proceedings of the
     National Institute of Sciences of India 2, 1936
-    Kullback and Leibler, "On information and sufficiency", Annals of Mathematical
-    Statistics 22, 1951, https://doi.org/10.1214/aoms/1177729694
 """
 
 import math
@@ -198,7 +196,7 @@ def hamming_distance(x: jax.Array, y: jax.Array) -> jax.Array:
 def mahalanobis_distance(
     x: jax.Array, y: jax.Array, covariance: jax.Array
 ) -> jax.Array:
-    """((x - y)' S^-1 (x - y))^(1/2): the Euclidean distance after `whiten`.
+    """((x - y)' S^-1 (x - y))^(1/2): the Euclidean distance after `mahalanobis_coordinates`.
 
     Args:
         x: [D].
@@ -213,30 +211,10 @@ def mahalanobis_distance(
         ValueError: vectors that are not [D] both, or S that is not [D, D].
     """
     x, y = _vectors(x, y)
-    return lp_norm(whiten(x - y, covariance), 2)
+    return lp_norm(mahalanobis_coordinates(x - y, covariance), 2)
 
 
-def kullback_leibler(p: jax.Array, q: jax.Array) -> jax.Array:
-    """sum p_i log(p_i / q_i), in nats; 0 log 0 is 0.
-
-    Args:
-        p: [D], a distribution; it is not divided by its sum.
-        q: [D], likewise.
-
-    Returns:
-        A scalar; infinite where a p_i > 0 meets q_i = 0. The derivatives are
-        log(p_i / q_i) + 1 and -p_i / q_i, and 0 where p_i = 0.
-
-    Raises:
-        ValueError: vectors that are not [D] both.
-    """
-    p, q = _vectors(p, q)
-    some, both = p > 0, (p > 0) & (q > 0)
-    log = jnp.log(jnp.where(both, p, 1)) - jnp.log(jnp.where(both, q, 1))
-    return jnp.where(both, p * log, jnp.where(some, math.inf, 0)).sum()
-
-
-def whiten(x: jax.Array, covariance: jax.Array) -> jax.Array:
+def mahalanobis_coordinates(x: jax.Array, covariance: jax.Array) -> jax.Array:
     """L^-1 x with L L' = S: Euclidean distances of these are Mahalanobis distances.
 
     Args:

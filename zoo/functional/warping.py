@@ -30,9 +30,10 @@ References:
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.ndimage import map_coordinates
 
-BORDERS = {"zeros": "constant", "edge": "nearest", "reflect": "mirror"}
+from zoo.functional.sampling import bilinear_sample
+
+BORDERS = ("zeros", "edge", "reflect")
 
 
 def warp(
@@ -60,7 +61,7 @@ def warp(
         )
     if method not in ("linear", "cubic"):
         raise ValueError(f"method must be linear or cubic, got {method!r}")
-    sample = _cubic_sample if method == "cubic" else _bilinear_sample
+    sample = _cubic_sample if method == "cubic" else bilinear_sample
     return sample(image, _pixels(image) + flow[..., ::-1], border)
 
 
@@ -83,7 +84,7 @@ def shift(image: jax.Array, offset: jax.Array, border: str = "zeros") -> jax.Arr
     offset = jnp.asarray(offset, image.dtype)
     if offset.shape != (2,):
         raise ValueError(f"offset must be (dy, dx), got shape {offset.shape}")
-    return _bilinear_sample(image, _pixels(image) - offset[None, None], border)
+    return bilinear_sample(image, _pixels(image) - offset[None, None], border)
 
 
 def rotate(image: jax.Array, degrees: jax.Array, border: str = "zeros") -> jax.Array:
@@ -111,14 +112,7 @@ def rotate(image: jax.Array, degrees: jax.Array, border: str = "zeros") -> jax.A
     center = (jnp.array(image.shape[:2], image.dtype) - 1) / 2
     from_center = _pixels(image) - center[None, None]
     points = jnp.einsum("ij,hwj->hwi", turn, from_center, precision="highest")
-    return _bilinear_sample(image, points + center[None, None], border)
-
-
-def _bilinear_sample(image, coordinates, border):
-    """[H, W, C], [..., 2] of (y, x) -> [..., C]."""
-    points = jnp.moveaxis(coordinates, -1, 0)
-    sample = lambda x: map_coordinates(x, list(points), 1, mode=BORDERS[border])
-    return jax.vmap(sample, in_axes=-1, out_axes=-1)(image)
+    return bilinear_sample(image, points + center[None, None], border)
 
 
 def _cubic_sample(image, coordinates, border):
