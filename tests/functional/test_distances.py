@@ -170,8 +170,9 @@ def test_norms_keep_what_is_not_finite():
         assert jnp.isnan(D.lp_norm(jnp.array([1.0, jnp.nan, 0.0]), p))
 
 
-@pytest.mark.parametrize("f", [*SCIPY, *METRICS.values()], ids=str)
-def test_gradient_is_finite_at_equal_vectors(f):
+@pytest.mark.parametrize("name", [*METRICS, *(f.__name__ for f in SCIPY)])
+def test_gradient_is_finite_at_equal_vectors(name):
+    f = METRICS.get(name) or {f.__name__: f for f in SCIPY}[name]
     x = jnp.array([0.5, 0.5, 0.0])
     both = jax.jit(jax.grad(f, (0, 1)))
     for pair in ((x, x), (x, 0 * x), (0 * x, 0 * x)):

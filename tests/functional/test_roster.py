@@ -7,6 +7,7 @@
 - gradients: finite everywhere and not all zero, in each argument of floats.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -63,8 +64,6 @@ def covariance(size: int) -> Callable[[np.random.Generator], np.ndarray]:
 
 # Of attention: batch 2, 3 queries, 5 keys, 2 heads.
 QUERIES, KEYS, VALUES = normal(2, 3, 2, 4), normal(2, 5, 2, 4), normal(2, 5, 2, 3)
-
-import functools
 
 HALF_LOG_2_PI = 0.9189385332046727
 

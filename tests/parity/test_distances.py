@@ -41,7 +41,7 @@ def test_pairwise_is_scikit_learn(name):
         ("hamming", F.hamming_distance),
         ("correlation", F.pearson_distance),
     ],
-    ids=str,
+    ids=lambda f: f if isinstance(f, str) else f.__name__,
 )
 def test_pairwise_is_scipy(name, f):
     x, y = sets()

@@ -196,7 +196,7 @@ def hamming_distance(x: jax.Array, y: jax.Array) -> jax.Array:
 def mahalanobis_distance(
     x: jax.Array, y: jax.Array, covariance: jax.Array
 ) -> jax.Array:
-    """((x - y)' S^-1 (x - y))^(1/2): the Euclidean distance after `mahalanobis_coordinates`.
+    """((x - y)' S^-1 (x - y))^(1/2): the Euclidean one of the coordinates below.
 
     Args:
         x: [D].
