@@ -6,7 +6,7 @@ from experiments.augmentation import Config, main
 
 
 def test_shifts_in_training_help_against_shifts(tmp_path, capsys):
-    numbers = main(Config(epochs=3, seeds=1, run=str(tmp_path)))
+    numbers = main(Config(epochs=3, seeds=1, model="mlp", run=str(tmp_path)))
     shifted = {kind: numbers[f"{kind}/0/shifted"] for kind in ("none", "flip", "shift")}
     assert shifted["shift"] > max(shifted["none"], shifted["flip"]) + 0.05
     assert numbers["none/0/plain"] > shifted["none"] + 0.15

@@ -10,7 +10,7 @@ import scipy.sparse.linalg
 
 import zoo.data
 import zoo.functional as F
-from zoo.functional.flow import _linear
+from zoo.functional.flow import _finer, _linear, _local_flow
 
 INNER = np.s_[8:-8, 8:-8]
 
@@ -174,6 +174,33 @@ def test_where_nothing_is_to_be_seen():
     assert np.abs(found.eigenvalue).max() < 1e-6 and not found.flow.any()
 
 
+def test_a_pixel_that_leaves_the_image_has_no_equation():
+    first, second = (jnp.array(x, jnp.float32) for x in small_pair())
+    flow = jnp.zeros((9, 11, 2)).at[4, 9].set((1.1, 0)).at[0, 5].set((0, -0.1))
+    flow = flow.at[4, 8].set((1.9, 0))  # it stays within
+    gradient, difference = jax.jit(_linear)(first, second, flow)
+    out = np.zeros((9, 11), bool)
+    out[4, 9] = out[0, 5] = True
+    np.testing.assert_array_equal(np.asarray(difference) == 0, out)
+    np.testing.assert_array_equal((np.asarray(gradient) == 0).all(-1), out)
+
+
+def test_flow_on_the_level_below_is_twice_as_long_at_twice_the_place():
+    y, x = np.mgrid[:9, :12].astype(np.float32)
+    fine = np.stack([1 + x - 2 * y, 3 * y + 0.5 * x], axis=-1)
+    found = jax.jit(_finer, static_argnums=1)(jnp.array(fine[::2, ::2] / 2), (9, 12))
+    np.testing.assert_allclose(found[:, :-1], fine[:, :-1], atol=1e-5)
+    np.testing.assert_allclose(found[:, -1], fine[:, -2], atol=1e-5)  # repeated
+
+
+def test_a_window_that_is_not_believed_keeps_the_flow_so_far():
+    start = jnp.array(np.random.default_rng(0).normal(size=(5, 6, 2)), jnp.float32)
+    nothing = jnp.zeros((5, 6, 2)), jnp.zeros((5, 6))
+    flow, eigenvalue = _local_flow(*nothing, start, (0.2,) * 5, 1e-5)
+    np.testing.assert_array_equal(flow, start)
+    assert not eigenvalue.any()
+
+
 def test_a_colour_of_each_direction():
     wheel = np.asarray(F.color_wheel())
     assert wheel.shape == (55, 3) and (wheel.max(1) == 1).all()
@@ -191,6 +218,11 @@ def test_a_colour_of_each_direction():
     right = picture[3] / 0.75  # too long: darkened
     np.testing.assert_allclose(picture[2], 1 - 0.5 * (1 - right), atol=1e-6)
     assert right.argmax() == 0 and picture[0].argmin() == 0
+    ways = np.array([[[1.0, 0], [0, 1], [-1, 0], [0, -1]]])
+    ways = np.asarray(F.flow_to_color(jnp.array(ways, jnp.float32)))[0]
+    # Right red, down yellow, left cyan, up between blue and magenta.
+    expected = [[1, 0, 0], [1, 0.9, 0], [0, 1, 1], [0.35, 0, 1]]
+    np.testing.assert_allclose(ways, expected, atol=0.2)
 
 
 def test_errors_by_hand():
