@@ -133,10 +133,17 @@ def _measure(cfg: Config):
     """The figures by name, the rows of the table, and lines over the layers."""
     x, y = _data(cfg)
     run_of = {a: _seeds(a) for a in {a for _, a, _ in PAIRS}}
+    keys = jax.random.split(jax.random.key(0))  # both ends are the same for all
+    ends = [
+        F.lecun_normal()(key, shape, jnp.float32)
+        for key, shape in zip(
+            keys, ((x.shape[1], cfg.width), (cfg.width, 10)), strict=True
+        )
+    ]
     drawn = {i: weights(cfg, i) for i in {i for i, _, _ in PAIRS}}
     numbers, rows, lines = {}, [], {"forward": {}, "backward": {}}
     for initializer, activation, size in PAIRS:
-        parts = run_of[activation](drawn[initializer], size * x, y)
+        parts = run_of[activation](ends, drawn[initializer], size * x, y)
         q, g, spread = map(np.asarray, parts)
         name = f"{initializer}/{activation}"
         ratios = {
@@ -167,8 +174,11 @@ def _data(cfg: Config):
 def _seeds(activation: str):
     """`moments` of every seed's weights, compiled once for an activation."""
     f = F.ACTIVATIONS.get(activation, lambda x: x)  # else linear
-    each = lambda hidden, x, y: jax.lax.map(lambda w: moments(f, w, x, y), hidden)
-    return jax.jit(each)
+    return jax.jit(
+        lambda ends, hidden, x, y: jax.lax.map(
+            lambda w: moments(f, ends, w, x, y), hidden
+        )
+    )
 
 
 def weights(cfg: Config, initializer: str) -> jax.Array:
@@ -183,13 +193,12 @@ def weights(cfg: Config, initializer: str) -> jax.Array:
     return jnp.stack([of_seed(seed) for seed in range(cfg.seeds)])
 
 
-def moments(f, hidden, x, y):
+def moments(f, ends, hidden, x, y):
     """Second moments of what each layer computes and of the loss's gradient by it.
-
-    The first layer and the one to the logits are LeCun's, the same for all.
 
     Args:
         f: the activation.
+        ends: weights of the first layer, [D, H], and those to the logits, [H, 10].
         hidden: weights of the other layers, [layers - 1, H, H].
         x: images, [N, D].
         y: labels, [N].
@@ -199,10 +208,8 @@ def moments(f, hidden, x, y):
         one's own second moment, [layers].
     """
     depth, width = len(hidden) + 1, hidden.shape[-1]
-    keys = jax.random.split(jax.random.key(0))
+    enter, leave = (w.astype(x.dtype) for w in ends)
     hidden = hidden.astype(x.dtype)
-    enter = F.lecun_normal()(keys[0], (x.shape[1], width), x.dtype)
-    leave = F.lecun_normal()(keys[1], (width, 10), x.dtype)
 
     def loss(probes):  # zeros, [layers, N, H]: the gradient by them is that by z
         def layer(z, here):
