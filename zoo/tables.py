@@ -9,6 +9,7 @@ is left as it is.
 """
 
 import argparse
+import ast
 import csv
 import inspect
 import re
@@ -18,6 +19,8 @@ from pathlib import Path
 
 import jax
 
+import zoo.functional
+import zoo.metrics
 from zoo.catalog import MODELS
 from zoo.data.table import SOURCES
 from zoo.errors import unknown
@@ -104,6 +107,27 @@ def optimizers() -> str:
     return markdown(["optimizer", "what it does", "paper"], rows)
 
 
+def functions() -> str:
+    """What `zoo.functional` and `zoo.metrics` show, by the file that it stands in."""
+    rows = []
+    for package in (zoo.functional, zoo.metrics):
+        files: dict[str, list[str]] = {}
+        for node in ast.parse(inspect.getsource(package)).body[1:]:
+            for name in (alias.name for alias in node.names):
+                if inspect.ismodule(value := getattr(package, name)):
+                    shown = [f"`{name}.{f}`" for f in dir(value) if f.islower()]
+                    shown = [f for f in shown if "._" not in f]
+                    files[value.__name__] = shown
+                else:
+                    files.setdefault(node.module, []).append(f"`{name}`")
+        for module, names in sorted(files.items()):
+            what = sys.modules[module].__doc__.splitlines()[0].rstrip(".")
+            path = f"{module.replace('.', '/')}.py"
+            link = f"[{module.removeprefix('zoo.')}]({path})"
+            rows.append([link, what, ", ".join(names)])
+    return markdown(["file", "what it has", "functions"], rows)
+
+
 def experiments() -> str:
     """Every experiment with its claim."""
     from experiments.__main__ import claims
@@ -165,6 +189,7 @@ def _span(rows: list[dict], column: str) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "optimizers": optimizers,
+    "functions": functions,
     "experiments": experiments,
     "data": data,
     "results": results,
