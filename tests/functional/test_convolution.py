@@ -91,7 +91,7 @@ def test_equals_xla(name):
 @case
 def test_the_rule(name):
     kernel, channels, about, _ = settings(name)
-    assert form(kernel, channels, **about) == CASES[name][3]
+    assert form(kernel, (8, 9, channels), **about) == CASES[name][3]
 
 
 @case
@@ -111,9 +111,9 @@ def test_the_form_is_taken(name):
         assert "lhs_dilation=(1, 1)" in forward
 
 
-def test_many_channels_are_left_to_xla():
-    assert form((3, 3, 64, 64), 64) == "patches"
-    assert form((3, 3, 64, 128), 64) == "xla"
+def test_large_images_are_left_to_xla():
+    assert form((3, 3, 64, 64), (8, 8, 64)) == "patches"
+    assert form((3, 3, 32, 32), (16, 16, 32)) == "xla"
 
 
 @pytest.mark.parametrize(

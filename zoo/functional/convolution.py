@@ -11,7 +11,7 @@ same sums (`zoo/functional/convolution_forms.py` says what each does):
     depthwise, G = C                     shifts
     1 < G < C                            diagonal, kernels of at least WIDTH channels
     image spread (transposed), G = 1     phases
-    stride 1, few channels (C O <= FEW)  patches
+    stride 1, small images               patches
     else                                 xla
 
 The kernel's shape, and so the count of parameters and converted weights, do not depend
@@ -31,7 +31,7 @@ from zoo.functional import convolution_forms as forms
 from zoo.functional.convolution_blocks import NHWC, conv_by_blocks
 
 WIDTH = 32  # channels of a dense kernel below which XLA's overhead is larger
-FEW = 64 * 64
+PATCHES = 50_000  # numbers in the patches of an image, beyond which they cost too much
 
 
 def lowering(blocks: bool | None) -> Callable[..., jax.Array]:
@@ -47,7 +47,7 @@ def lowering(blocks: bool | None) -> Callable[..., jax.Array]:
 
 def form(
     kernel: tuple[int, int, int, int],
-    channels: int,
+    image: tuple[int, int, int],
     strides: tuple[int, int] = (1, 1),
     spread: tuple[int, int] = (1, 1),
     dilation: tuple[int, int] = (1, 1),
@@ -56,20 +56,20 @@ def form(
 
     Args:
         kernel: its shape, [h, w, C / G, O].
-        channels: C.
+        image: H, W and C.
         strides: s.
         spread: pixels from one of x to the next, zeros between them.
         dilation: d.
     """
-    h, w, inputs, outputs = kernel
+    (h, w, inputs, _), (height, width, channels) = kernel, image
     if spread != (1, 1):
         plain = strides == dilation == (1, 1) and inputs == channels
         return "phases" if plain else "xla"
     if inputs == channels:
         if (h, w) == (1, 1):
             return "matmul"
-        few = strides == (1, 1) and channels * outputs <= FEW
-        return "patches" if few else "xla"
+        small = height * width * channels * h * w <= PATCHES
+        return "patches" if small and strides == (1, 1) else "xla"
     return "shifts" if inputs == 1 else "diagonal"
 
 
@@ -118,7 +118,7 @@ def convolve(
     name, strides = "xla", tuple(window_strides)
     spread, dilation = (tuple(x or (1, 1)) for x in (lhs_dilation, rhs_dilation))
     if fits and not asked and jax.default_backend() == "cpu":
-        name = form(rhs.shape, lhs.shape[-1], strides, spread, dilation)
+        name = form(rhs.shape, lhs.shape[1:], strides, spread, dilation)
     if isinstance(padding, str) and name == "phases":
         name = "xla"  # which says what is wrong
     elif isinstance(padding, str) and name != "xla":
