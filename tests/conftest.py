@@ -18,6 +18,7 @@ What can only be seen in a browser lies in a file that is collected where a Chro
 installed; where none is, the end of each run says that it was not run.
 """
 
+import itertools
 import os
 import shutil
 from pathlib import Path
@@ -104,6 +105,15 @@ def pytest_collection_modifyitems(
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item not in left_out]
+
+
+_ran = itertools.count(1)
+
+
+def pytest_runtest_teardown() -> None:
+    """Compiled programs are kept as long as the process: by and by, gigabytes."""
+    if next(_ran) % 400 == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture

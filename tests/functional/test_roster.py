@@ -692,13 +692,13 @@ def test_compiled_it_is_the_same_and_traced_once(name):
         return case.f(*args)
 
     compiled = jax.jit(f)
-    for seed in (0, 1):
-        args = cast(case.args(np.random.default_rng(seed)), jnp.float32)
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5),
-            compiled(*args),
-            case.f(*args),
-        )
+    compiled(*cast(case.args(np.random.default_rng(0)), jnp.float32))
+    args = cast(case.args(np.random.default_rng(1)), jnp.float32)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5),
+        compiled(*args),
+        case.f(*args),
+    )
     assert len(traces) == 1
 
 
