@@ -20,7 +20,7 @@ import optim
 from benchmarks.results import Figure
 from benchmarks.timing import interleaved
 
-RATE, PAIRS, STEPS = 1e-3, 15, 3
+RATE, PAIRS, STEPS = 1e-3, 41, 3
 FEW = {"muon": (3, 1)}  # pairs and steps where a step takes seconds
 # name -> ours and optax's, of one mathematics.
 RIVALS: dict[str, tuple[Callable, Callable]] = {
@@ -103,6 +103,11 @@ ALONE = {
     "sophia": "optax's estimates the curvature of a loss in other random directions",
     "steepest_descent": "optax's line searches find other lengths",
 }
+# Those whose state is larger than optax's, and what that is for: no claim on bytes.
+LARGER = dict.fromkeys(
+    ("schedule_free_sgd", "schedule_free_adamw"),
+    "the average is kept, where optax computes it again from rounded parameters",
+)
 NAMES = (
     *(f"optimizer.{name}" for name in RIVALS),
     *(f"optimizer.{name}.bytes" for name in RIVALS),
@@ -183,13 +188,14 @@ def _against_optax(name, builders, start, grads) -> list[Figure]:
         ),
         Figure(
             name=f"optimizer.{name}.bytes",
-            what=f"bytes that a compiled step of {name} touches, {what}",
+            what=f"bytes that a compiled step of {name} touches, {what}"
+            + (f" ({LARGER[name]})" if name in LARGER else ""),
             value=touched[0],
             unit="bytes",
             reference="optax",
             reference_value=touched[1],
             ratio=touched[1] / touched[0],
-            claim="ratio >= 0.999",  # scalars aside
+            claim="" if name in LARGER else "ratio >= 0.999",  # scalars aside
             seed=0,
         ),
     ]
