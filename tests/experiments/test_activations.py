@@ -66,7 +66,8 @@ def test_deep_sigmoids_do_not_learn_in_the_time_of_tanh(numbers):
 def test_saturation_is_a_share(numbers):
     shares = [numbers[f"{name}/saturated/{i}"] for name in DEEP for i in range(1, 5)]
     assert min(shares) >= 0 and max(shares) <= 1
-    assert numbers["relu/saturated/1"] > 0.2 > numbers["elu/saturated/1"]
+    for i in range(1, 5):  # half of a ReLU's line is flat, far less of an ELU's
+        assert numbers[f"relu/saturated/{i}"] > 0.4 > numbers[f"elu/saturated/{i}"], i
 
 
 def test_picture_has_all_activations():
