@@ -140,8 +140,8 @@ def test_label_images_whose_border_is_ignored():
 
 def test_small_integers_count_beyond_their_own_range():
     truth = np.arange(300, dtype=np.uint16) % 300
-    confusion = metrics.confusion_matrix(truth, np.zeros(300, np.uint8), 300)
-    np.testing.assert_array_equal(confusion[:, 0], np.ones(300))
+    confusion = metrics.confusion_matrix(truth, np.full(300, 200, np.uint8), 300)
+    np.testing.assert_array_equal(confusion[:, 200], np.ones(300))
     assert confusion.sum() == 300
 
 

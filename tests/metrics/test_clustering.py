@@ -52,12 +52,22 @@ def test_a_finer_partition_is_homogeneous_and_not_complete():
     complete = np.log(3) / (np.log(3) + np.log(2) / 3)
     assert numbers["completeness"] == pytest.approx(complete, rel=1e-6)
     assert numbers["v_measure"] == pytest.approx(2 * complete / (1 + complete))
+    # A large beta leaves completeness alone, a small one homogeneity.
+    table = jnp.array([[2, 2, 0, 0], [0, 0, 4, 0], [0, 0, 0, 4]])
+    for beta, limit in ((1e6, complete), (1e-6, 1)):
+        assert metrics.v_measure(table, beta) == pytest.approx(limit, rel=1e-5)
 
 
 def test_independent_partitions_tell_nothing():
     numbers = of(np.outer([1, 2, 3], [4, 4, 2, 2]))
     for name in ("homogeneity", "completeness", "v_measure", "nmi"):
         assert numbers[name] == pytest.approx(0, abs=1e-6)
+    # Nor less than nothing, by rounding.
+    a, b = np.random.default_rng(0).integers(1, 9, (2, 200, 4))
+    many = jax.jit(jax.vmap(metrics.homogeneity))(
+        np.float32(a[:, :, None] * b[:, None])
+    )
+    assert (many >= 0).all() and (many < 1e-6).all()
     assert abs(numbers["ari"]) < 0.05  # 0 for a draw by chance, not for its mean
 
 
@@ -97,7 +107,7 @@ def test_symmetries(table):
         other = {"homogeneity": "completeness", "completeness": "homogeneity"}
         expected = turned[other.get(name, name)]
         assert numbers[name] == pytest.approx(expected, rel=1e-4, abs=1e-5), name
-    assert all(-1e-5 <= numbers[n] <= 1 + 1e-5 for n in NUMBERS if n != "ari")
+    assert all(0 <= numbers[n] <= 1 + 1e-5 for n in NUMBERS if n != "ari")
 
 
 def test_counts_of_millions_do_not_overflow():
