@@ -66,6 +66,8 @@ class Params(NamedTuple):
 
 
 class Activations(NamedTuple):
+    """What the forward pass keeps for the backward one, layer by layer."""
+
     x: jax.Array  # [B, 28, 28, C]
     h1: jax.Array  # [B, 24, 24, 6]
     s1: jax.Array  # [B, 12, 12, 6]

@@ -23,26 +23,26 @@ def ratio(run):
     return of
 
 
-def within(values, low, high):
+def assert_within(values, low, high):
     assert ((low < values) & (values < high)).all(), values
 
 
 @pytest.mark.parametrize("name", ["he_normal/relu", "he_uniform/relu"])
 def test_he_keeps_both_with_relu(ratio, name):
     """Within a factor of five: the log varies by 5 / 128 a layer, by theory."""
-    within(ratio(name, "forward"), 1 / 5, 5)
-    within(ratio(name, "backward"), 1 / 5, 5)
+    assert_within(ratio(name, "forward"), 1 / 5, 5)
+    assert_within(ratio(name, "backward"), 1 / 5, 5)
 
 
 def test_xavier_loses_half_a_layer_with_relu(ratio):
-    within(ratio("xavier_normal/relu", "forward") * 2 ** (DEPTH - 1), 1 / 5, 5)
-    within(ratio("xavier_normal/relu", "backward") * 2 ** (DEPTH - 1), 1 / 5, 5)
+    assert_within(ratio("xavier_normal/relu", "forward") * 2 ** (DEPTH - 1), 1 / 5, 5)
+    assert_within(ratio("xavier_normal/relu", "backward") * 2 ** (DEPTH - 1), 1 / 5, 5)
 
 
 def test_xavier_keeps_both_in_a_linear_net_and_with_tanh_near_0(ratio):
     for key in ("forward", "backward"):
-        within(ratio("xavier_normal/linear", key), 1 / 4, 4)
-        within(ratio("xavier_normal/tanh", key), 1 / 4, 2)
+        assert_within(ratio("xavier_normal/linear", key), 1 / 4, 4)
+        assert_within(ratio("xavier_normal/tanh", key), 1 / 4, 2)
     # Orthogonal weights have no chance in it: q / (1 + 2 l q) at q = 0.01.
     forward = ratio("orthogonal/tanh", "forward")
     np.testing.assert_allclose(forward, 1 / (1 + 0.02 * (DEPTH - 1)), rtol=0.1)
@@ -57,20 +57,20 @@ def test_gaussian_vanishes(ratio):
     """128 times 1e-4 a layer, and half of that with ReLU."""
     for name, factor in (("tanh", 0.0128), ("relu", 0.0064)):
         forward = ratio(f"gaussian/{name}", "forward")
-        within(forward ** (1 / (DEPTH - 1)), 0.7 * factor, 1.2 * factor)
-        within(ratio(f"gaussian/{name}", "backward"), 0, 1e-30)
+        assert_within(forward ** (1 / (DEPTH - 1)), 0.7 * factor, 1.2 * factor)
+        assert_within(ratio(f"gaussian/{name}", "backward"), 0, 1e-30)
 
 
 def test_selu_comes_to_its_fixed_point(ratio):
     """The examples' second moments come together; the gradient grows, 1.07 a layer."""
-    within(ratio("lecun_normal/selu", "spread"), 0, 0.7)
+    assert_within(ratio("lecun_normal/selu", "spread"), 0, 0.7)
     growth = ratio("lecun_normal/selu", "backward") ** (1 / (DEPTH - 1))
-    within(growth, 1.02, 1.13)
+    assert_within(growth, 1.02, 1.13)
 
 
 def test_sigmoid_forgets_the_examples(ratio):
-    within(ratio("lecun_normal/sigmoid", "spread"), 0, 1e-2)
-    within(ratio("lecun_normal/sigmoid", "backward"), 0, 16.0 ** -(DEPTH - 2))
+    assert_within(ratio("lecun_normal/sigmoid", "spread"), 0, 1e-2)
+    assert_within(ratio("lecun_normal/sigmoid", "backward"), 0, 16.0 ** -(DEPTH - 2))
 
 
 def test_report(run):

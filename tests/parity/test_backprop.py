@@ -10,7 +10,7 @@ from zoo.functional import backprop
 F = torch.nn.functional
 
 
-def compare(ours, theirs, args, tolerance=1e-11):
+def assert_same(ours, theirs, args, tolerance=1e-11):
     """Values and gradients of random projections, in float64; images are NHWC."""
     tensors = [torch.tensor(a, requires_grad=True) for a in args]
     expected = theirs(*tensors)
@@ -80,12 +80,12 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name):
     ours, theirs, args = LAYERS[name]
-    compare(lambda *args: (ours(*args),), theirs, args or draw(4, (2, 5, 6, 3)))
+    assert_same(lambda *args: (ours(*args),), theirs, args or draw(4, (2, 5, 6, 3)))
 
 
 def test_the_first_of_equal_maxima_gets_all():
     x = np.random.default_rng(5).integers(0, 2, (2, 4, 6, 3)).astype(float)
-    compare(lambda x: (backprop.max_pool(x),), LAYERS["max_pool"][1], [x])
+    assert_same(lambda x: (backprop.max_pool(x),), LAYERS["max_pool"][1], [x])
 
 
 B, T, D, H = 2, 4, 3, 5

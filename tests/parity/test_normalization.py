@@ -27,7 +27,7 @@ def to_ours(t):
     return t.transpose(0, 2, 3, 1) if t.ndim == 4 else t
 
 
-def agree(ours, theirs, *arrays):
+def assert_agree(ours, theirs, *arrays):
     """Values, and gradients of a weighted sum in all arguments, to 1e-12."""
     with jax.enable_x64(True):
         y, back = jax.vjp(ours, *map(jnp.array, arrays))
@@ -57,7 +57,7 @@ def test_batch_norm(train):
         averages = torch.tensor(mean), torch.tensor(variance)
         return T.batch_norm(x, *averages, scale, bias, training=train)
 
-    agree(ours, theirs, x, scale, bias)
+    assert_agree(ours, theirs, x, scale, bias)
 
 
 def test_moving_averages_are_pytorchs_unbiased_and_flaxs_biased():
@@ -92,19 +92,19 @@ def test_layer_norm(shape):
     x, scale, bias = draw(2, *SHAPE[1:]), draw(*shape, seed=1), draw(*shape, seed=2)
     flat = lambda f: lambda x, *rest: f(x.reshape(SHAPE), *rest).reshape(2, -1)
     theirs = lambda x, scale, bias: T.layer_norm(x, shape, scale, bias)
-    agree(flat(F.layer_norm), flat(theirs), x.reshape(2, -1), scale, bias)
+    assert_agree(flat(F.layer_norm), flat(theirs), x.reshape(2, -1), scale, bias)
 
 
 def test_instance_norm():
     theirs = lambda x, scale, bias: T.instance_norm(x, weight=scale, bias=bias)
-    agree(F.instance_norm, theirs, draw(*SHAPE), *draw(2, 6, seed=1))
+    assert_agree(F.instance_norm, theirs, draw(*SHAPE), *draw(2, 6, seed=1))
 
 
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 def test_group_norm(groups):
     ours = lambda *args: F.group_norm(*args, groups)
     theirs = lambda x, scale, bias: T.group_norm(x, groups, scale, bias)
-    agree(ours, theirs, draw(*SHAPE), *draw(2, 6, seed=1))
+    assert_agree(ours, theirs, draw(*SHAPE), *draw(2, 6, seed=1))
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
@@ -112,7 +112,7 @@ def test_local_response_norm(size):
     """Their alpha is divided by the window's size."""
     ours = lambda x: F.local_response_norm(x, size=size, alpha=0.3, beta=0.6, k=1.5)
     theirs = lambda x: T.local_response_norm(x, size, 0.3 * size, 0.6, 1.5)
-    agree(ours, theirs, draw(*SHAPE))
+    assert_agree(ours, theirs, draw(*SHAPE))
     x = 50 * draw(*SHAPE)
     theirs = lambda x: T.local_response_norm(x, 5, 5e-4, 0.75, 2.0)
     with jax.enable_x64(True):

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from zoo.functional import convolution_forms as forms
 from zoo.functional.convolution_blocks import NHWC, conv_by_blocks
 
-WIDTH = 32  # channels of a dense kernel below which XLA's overhead is larger
+WIDTH = 32  # input channels of a merged kernel, at least; not tuned
 PATCHES = 50_000  # numbers in the patches of an image, beyond which they cost too much
 
 
