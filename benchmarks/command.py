@@ -40,7 +40,6 @@ BENCHMARKS = {
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
     "convolution": Entry("convolution"),
-    "convnets": Entry("convnets"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
