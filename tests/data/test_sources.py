@@ -11,8 +11,6 @@ from zoo.data.cifar import BATCHES
 from zoo.data.table import MNIST_FILES, SOURCES
 from zoo.errors import UnknownName
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path, monkeypatch):
@@ -40,10 +38,10 @@ def write_mnist(folder, label=0, suffix=".gz", names=MNIST_FILES, n=4):
 
 def arrays(name="mnist", n=4, **but):
     shape, classes = SOURCES[name].shape, len(SOURCES[name].classes)
-    found = {}
+    rng, found = np.random.default_rng(0), {}
     for split in ("train", "test"):
-        found[f"x_{split}"] = RNG.integers(0, 256, (n, *shape), np.uint8)
-        found[f"y_{split}"] = RNG.integers(0, classes, n)
+        found[f"x_{split}"] = rng.integers(0, 256, (n, *shape), np.uint8)
+        found[f"y_{split}"] = rng.integers(0, classes, n)
     return found | but
 
 

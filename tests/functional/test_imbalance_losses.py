@@ -79,6 +79,7 @@ def test_squares_matter_for_doubtful_pixels_only():
 
 
 def test_dice_of_classes_is_the_mean_over_them():
+    rng = np.random.default_rng(1)
     z = jnp.asarray(rng.normal(size=(2, 3, 5, 4)), jnp.float32)  # [B, H, W, K]
     y = jnp.asarray(rng.integers(0, 4, (2, 3, 5)), jnp.int32)
     p = jax.nn.softmax(z)

@@ -37,6 +37,7 @@ def test_of_distributions(base):
 
 
 def test_mutual_information_of_labels():
+    rng = np.random.default_rng(1)
     a, b = rng.integers(0, 4, 50), rng.integers(0, 3, 50)
     b = np.where(rng.random(50) < 0.5, a % 3, b)
     joint = np.zeros((4, 3))

@@ -1,6 +1,7 @@
 """The LeNets, the perceptron and softmax regression against PyTorch's layers.
 
-Outputs, every intermediate layer and every gradient, with all parameters random.
+Outputs, every intermediate layer and every gradient, in float64, with all parameters
+random.
 PyTorch's images are [B, C, H, W] and its kernels [O, C, h, w]; a dense layer after a
 flattened feature map reads it in the order C, H, W there, and H, W, C here.
 """
@@ -14,7 +15,6 @@ from zoo.catalog import create
 from zoo.functional.losses import cross_entropy
 
 nn = torch.nn
-RNG = np.random.default_rng(0)
 Y = np.array([7, 2])
 
 
@@ -81,13 +81,14 @@ def ours_of(weight, before):
 @pytest.mark.parametrize("case", CASES)
 def test_outputs_intermediates_and_gradients(case):
     name, fields, make, size = CASES[case]
-    theirs = make()
+    rng = np.random.default_rng(0)
+    theirs = make().double()
     with torch.no_grad():
         for p in theirs.parameters():
             p.copy_(
-                torch.from_numpy(RNG.normal(size=p.shape)) * 2 / p[0].numel() ** 0.5
+                torch.from_numpy(rng.normal(size=p.shape)) * 2 / p[0].numel() ** 0.5
             )
-    x = RNG.normal(size=(2, *size)).astype(np.float32)
+    x = rng.normal(size=(2, *size))
     flat, layers, h = None, [], torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
     for layer in theirs:
         before = h
@@ -111,10 +112,9 @@ def test_outputs_intermediates_and_gradients(case):
         y, more = model.apply({"params": params}, x, capture_intermediates=True)
         return cross_entropy(y, {"y": Y})[0], (y, more["intermediates"])
 
-    grads, (y, intermediates) = jax.jit(jax.grad(loss, has_aux=True))(tree)
-    close = lambda a, b: np.testing.assert_allclose(
-        a, b, rtol=1e-5, atol=1e-5 * max(1, abs(b).max())
-    )
+    with jax.enable_x64(True):
+        grads, (y, intermediates) = jax.jit(jax.grad(loss, has_aux=True))(tree)
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
     close(y, h.detach().numpy())
     for n, (layer, flat, expected) in zip(names, layers, strict=True):
         expected = expected.detach().numpy()
@@ -127,8 +127,9 @@ def test_outputs_intermediates_and_gradients(case):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_cross_entropy(smoothing):
-    z = torch.tensor(RNG.normal(size=(5, 7)) * 4, requires_grad=True)
-    y = RNG.integers(0, 7, 5)
+    rng = np.random.default_rng(0)
+    z = torch.tensor(rng.normal(size=(5, 7)) * 4, requires_grad=True)
+    y = rng.integers(0, 7, 5)
     theirs = nn.functional.cross_entropy(
         z, torch.from_numpy(y), reduction="sum", label_smoothing=smoothing
     )

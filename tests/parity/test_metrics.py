@@ -192,7 +192,8 @@ def test_ssim_of_the_photograph(change, window):
 
 def test_ssim_of_colours():
     x = skimage.data.astronaut()[100:140, 100:150]
-    y = np.clip(x.astype(int) + RNG.integers(-40, 40, x.shape), 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(-40, 40, x.shape)
+    y = np.clip(x.astype(int) + noise, 0, 255).astype(np.uint8)
     for window, options in THEIRS.items():
         expected = theirs_image.structural_similarity(
             x.astype(float), y.astype(float), data_range=255, channel_axis=2, **options
@@ -215,7 +216,7 @@ def test_errors_of_the_photograph():
 
 
 def test_gradient_of_ssim_is_pytorchs():
-    x, y = RNG.uniform(size=(2, 2, 14, 17, 3))
+    x, y = np.random.default_rng(1).uniform(size=(2, 2, 14, 17, 3))
     r = np.arange(-5, 6)
     taps = np.exp(-(r**2) / 4.5)
     kernel = torch.tensor(np.outer(taps, taps) / taps.sum() ** 2)[None, None]
