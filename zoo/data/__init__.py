@@ -20,3 +20,5 @@ from zoo.data.stream import once as once
 from zoo.data.stream import standardize as standardize
 from zoo.data.stream import to_float as to_float
 from zoo.data.stream import zipped as zipped
+from zoo.data.tabular import Table as Table
+from zoo.data.tabular import tabular as tabular

@@ -1,12 +1,14 @@
 """Drawing the embedded data sets from what their owners publish.
 
-    python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE
+    python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE \
+        --tables FOLDER
 
 `fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
 each of the ten classes, in the order of the owner's files. `digits.npz` holds the
 1,797 images of the UCI test set in their order, the last 360 as test. Both have
 x_train, y_train, x_test, y_test; all arrays are uint8. `photo.npz` holds one, `photo`:
-the middle of a photo of a flower, at half its size.
+the middle of a photo of a flower, at half its size. The tables are CSV files with a
+line of names, the numbers as their owners wrote them, and the target last.
 """
 
 import argparse
@@ -17,6 +19,23 @@ import numpy as np
 
 from zoo.data.formats import DataError, read_bytes
 from zoo.data.table import SOURCES
+
+NUCLEUS = [
+    *("radius", "texture", "perimeter", "area", "smoothness", "compactness"),
+    *("concavity", "concave_points", "symmetry", "fractal_dimension"),
+]
+FEATURES = {
+    "iris": ["sepal_length", "sepal_width", "petal_length", "petal_width"],
+    "wine": [
+        *("alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium"),
+        *("total_phenols", "flavanoids", "nonflavanoid_phenols", "proanthocyanins"),
+        *("color_intensity", "hue", "od280_od315", "proline"),
+    ],
+    "breast_cancer": [
+        f"{of}_{n}" for of in ("mean", "error", "worst") for n in NUCLEUS
+    ],
+    "diabetes": ["age", "sex", "bmi", "bp", "tc", "ldl", "hdl", "tch", "ltg", "glu"],
+}
 
 
 def first_of_each(y: np.ndarray, each: int) -> np.ndarray:
@@ -93,6 +112,52 @@ def photo(file: Path) -> dict[str, np.ndarray]:
     return {"photo": np.round(half).astype(np.uint8)}
 
 
+def table(lines: list[str], features: list[str], target: list[str], name: str) -> str:
+    """A CSV file's text.
+
+    Args:
+        lines: numbers of an example each, between commas or spaces.
+        features: names of the columns.
+        target: of each example, as it is to be written.
+        name: of the target's column.
+    """
+    rows = [line.replace(",", " ").split() for line in lines]
+    whole = [features] + [[cell.strip() for cell in row] for row in rows]
+    if any(len(row) != len(features) for row in whole):
+        raise DataError(f"expected lines of {len(features)} numbers: {name}")
+    last = [name, *target]
+    joined = (",".join([*row, y]) for row, y in zip(whole, last, strict=True))
+    return "\n".join(joined) + "\n"
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """iris, wine, breast_cancer and diabetes, from scikit-learn's datasets/data.
+
+    Classes are written by name. The features of diabetes are those that were measured,
+    not the scaled ones.
+    """
+    lines = lambda name: read_bytes(folder / name).decode().split("\n")[:-1]
+    found = {}
+    for name, file in (
+        ("iris", "iris.csv"),
+        ("wine", "wine_data.csv"),
+        ("breast_cancer", "breast_cancer.csv"),
+    ):
+        first, *rows = lines(file)
+        classes = first.strip().split(",")[2:]
+        x, y = zip(*(row.strip().rsplit(",", 1) for row in rows), strict=True)
+        target = [classes[int(label)] for label in y]
+        found[name] = table(list(x), FEATURES[name], target, "class")
+    progression = [f"{float(y):g}" for y in lines("diabetes_target.csv.gz")]
+    found["diabetes"] = table(
+        lines("diabetes_data_raw.csv.gz"),
+        FEATURES["diabetes"],
+        progression,
+        "progression",
+    )
+    return found
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes what was asked for; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -100,6 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fashion", type=Path, help="folder of Fashion-MNIST")
     parser.add_argument("--digits", type=Path, help="optdigits.tes or digits.csv.gz")
     parser.add_argument("--photo", type=Path, help="scikit-learn's flower.jpg")
+    parser.add_argument("--tables", type=Path, help="scikit-learn's datasets/data")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.fashion:
@@ -109,6 +175,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         np.savez_compressed(args.out / "digits.npz", **digits(args.digits))
     if args.photo:
         np.savez_compressed(args.out / "photo.npz", **photo(args.photo))
+    if args.tables:
+        for name, text in tables(args.tables).items():
+            (args.out / f"{name}.csv").write_text(text)
     return 0
 
 
