@@ -40,6 +40,7 @@ BENCHMARKS = {
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
     "convolution": Entry("convolution"),
+    "convnets": Entry("convnets"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),

@@ -9,15 +9,15 @@ import pytest
 
 from tests.training.worker import ROOT, finish, joined, killed, result, start
 
-STEPS = 300
+STEPS, KILLS = 300, 4  # benchmarks/processes.py kills ten times
 
 
-def test_killed_ten_times_it_ends_bit_identical(tmp_path):
-    """SIGKILL at ten random moments while it trains, saves and reports."""
+def test_killed_again_and_again_it_ends_bit_identical(tmp_path):
+    """SIGKILL at random moments while it trains, saves and reports."""
     finish(start(tmp_path / "whole", STEPS, "single", 1))
     folder = tmp_path / "killed"
-    reached = killed(folder, STEPS, 10)
-    assert reached == sorted(reached) and len(reached) == 10
+    reached = killed(folder, STEPS, KILLS)
+    assert reached == sorted(reached) and len(reached) == KILLS
     assert reached[0] < STEPS, "it ended before it was killed"
     finish(start(folder, STEPS, "single", 1))
     expected, got = result(tmp_path / "whole"), result(folder)
@@ -26,16 +26,26 @@ def test_killed_ten_times_it_ends_bit_identical(tmp_path):
         np.testing.assert_array_equal(got[name], expected[name], err_msg=name)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What twenty steps in one process give."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    finish(start(folder, 20, "single", 1))
+    return result(folder)
+
+
 @pytest.mark.xdist_group("devices")
-@pytest.mark.parametrize("form", ["pmap", "shard_map", "sharded"])
-def test_two_processes_equal_one(tmp_path, form):
-    """Two processes of two devices each, joined by gloo; then the run goes on alone."""
-    alone = start(tmp_path / "one", 20, "single", 1)
-    finish(alone)
+@pytest.mark.parametrize(
+    "form, stops",
+    [("pmap", (10, 20)), ("shard_map", (20,)), ("sharded", (20,))],
+    ids=["pmap", "shard_map", "sharded"],
+)
+def test_two_processes_equal_one(alone, tmp_path, form, stops):
+    """Two processes of two devices each, joined by gloo."""
     folder = tmp_path / "two"
-    for steps in (10, 20):  # the second time, both resume from the first one's folder
+    for steps in stops:  # a second time, both resume from the first one's folder
         joined(folder, steps, form)
-    expected, got = result(tmp_path / "one"), result(folder)
+    expected, got = alone, result(folder)
     for name in expected:
         np.testing.assert_allclose(
             got[name], expected[name], rtol=1e-5, atol=1e-5, err_msg=name

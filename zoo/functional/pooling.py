@@ -18,11 +18,14 @@ the global one for one output.
 Where windows tile the image they are axes of a reshaped array. On a CPU the gradient
 of that is four times faster than that of `reduce_window` (measured: 1.6 ms against
 6.8 ms for a batch of 32 images of 32x32x32), and the maximum is faster still when it
-is taken of one slice and the next (a step of LeNet-5: 6.9 ms against 8.6 ms).
+is taken of one slice and the next (a step of LeNet-5: 6.9 ms against 8.6 ms). Other
+maxima are there taken of the h w shifted images, and the place of the first is kept for
+the gradient: 5 ms against 40 ms for 3x3 windows at every second pixel of the same
+images. That gradient has no forward mode (`jax.jvp`).
 
 The forms differ where a window holds its maximum twice: the gradient of the tiled
 maximum is shared, half and half for each pair compared, that of the global and the
-adaptive one equally; that of `reduce_window` goes to the first, as in PyTorch. All are
+adaptive one equally; that of other windows goes to the first, as in PyTorch. All are
 subgradients.
 
 Shapes: B examples, H height, W width, C channels; n pixels of a window.
@@ -44,6 +47,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.functional.convolution_forms import windows
 from zoo.functional.distances import lp_norm
 
 Pair = int | tuple[int, int]
@@ -82,7 +86,42 @@ def max_pool(
         x = functools.reduce(jnp.maximum, (tiles[:, :, i] for i in range(h)))
         return functools.reduce(jnp.maximum, (x[:, :, :, j] for j in range(w)))
     window, stride, pads = _layout(x, window, stride, padding, ceil)
-    return nn.max_pool(x, window, stride, pads)
+    if jax.default_backend() != "cpu":
+        return nn.max_pool(x, window, stride, pads)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
+    return _first_maximum(x, window, stride, x.shape[1:3])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
+def _first_maximum(x, window, stride, size):
+    """Maximum of windows; the gradient goes to the first that has it."""
+    return functools.reduce(jnp.maximum, windows(x, window, stride, (1, 1)))
+
+
+def _first_maximum_forward(x, window, stride, size):
+    y, *rest = windows(x, window, stride, (1, 1))
+    first = jnp.zeros(y.shape, jnp.int32)
+    for i, z in enumerate(rest, 1):
+        first = jnp.where(z > y, i, first)
+        y = jnp.maximum(y, z)
+    return y, first
+
+
+def _first_maximum_backward(window, stride, size, first, g):
+    zero, gx = jnp.zeros((), g.dtype), 0
+    for i in range(window[0] * window[1]):
+        pads = [
+            (at, n - at - s * (m - 1) - 1, s - 1)
+            for at, n, s, m in zip(
+                divmod(i, window[1]), size, stride, g.shape[1:3], strict=True
+            )
+        ]
+        part = jnp.where(first == i, g, zero)
+        gx += jax.lax.pad(part, zero, [(0, 0, 0), *pads, (0, 0, 0)])
+    return (gx,)
+
+
+_first_maximum.defvjp(_first_maximum_forward, _first_maximum_backward)
 
 
 def mean_pool(
@@ -150,18 +189,9 @@ def lp_pool(
     """
     if (tiles := _tiles(x, window, stride, padding, ceil)) is not None:
         return lp_norm(tiles, p, (2, 4))
-    (h, w), (down, right), pads = _layout(x, window, stride, padding, ceil)
+    window, stride, pads = _layout(x, window, stride, padding, ceil)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    rows, columns = ((s - k) // d + 1 for s, k, d in zip(
-        x.shape[1:3], (h, w), (down, right), strict=True))  # fmt: skip
-    shifted = [
-        x[:, i : i + rows * down : down, j : j + columns * right : right][
-            :, :rows, :columns
-        ]
-        for i in range(h)
-        for j in range(w)
-    ]
-    return lp_norm(jnp.stack(shifted), p, 0)
+    return lp_norm(jnp.stack(windows(x, window, stride, (1, 1))), p, 0)
 
 
 def global_mean_pool(x: jax.Array) -> jax.Array:
