@@ -213,7 +213,7 @@ X, Y = np.ones((3, 2)), np.ones(3)
         ),
         (
             lambda: linear.score(linear.least_squares(X, Y), X, np.ones((3, 1))),
-            "truth and predicted must be of one shape",
+            r"y must be of shape \(3,\), got \(3, 1\)",
         ),
     ],
 )
