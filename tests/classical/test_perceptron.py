@@ -44,7 +44,8 @@ def test_is_the_rule():
             state, told = step(state, batch)
             np.testing.assert_allclose(state.weights, w, rtol=1e-12)
             np.testing.assert_allclose(state.intercept, b, rtol=1e-12)
-            assert (state.step, state.last, state.mistakes) == (sweep + 1, count, total)
+            assert (state.step, state.mistakes) == (sweep + 1, total)
+            assert (state.clean > 0) == (count == 0) == learner.done(state)
             assert told["mistakes"] == (count, 12)
 
 
@@ -60,7 +61,7 @@ def test_mistakes_keep_their_bound(gap):
             np.testing.assert_array_equal(perceptron.predict(state, x), y)
         bound = (radius / margin) ** 2
         print(f"gap {gap}, seed {seed}: {state.mistakes} mistakes, bound {bound:.0f}")
-        assert state.last == 0 and 0 < state.mistakes <= bound
+        assert state.clean == 1 and 0 < state.mistakes <= bound
 
 
 def test_a_sweep_after_the_last_changes_nothing():
@@ -69,10 +70,24 @@ def test_a_sweep_after_the_last_changes_nothing():
     state = fit(np.float32(x), y)
     batch = {"x": jnp.float32(x), "y": jnp.asarray(y)}
     again, told = learner.step(state, batch)
-    jax.tree.map(np.testing.assert_array_equal, again._replace(step=state.step), state)
+    again = again._replace(step=state.step, clean=state.clean)
+    jax.tree.map(np.testing.assert_array_equal, again, state)
     assert told["mistakes"][0] == 0
     told = learner.evaluate(again, batch)
     assert told["accuracy"] == (40, 40)
+
+
+def test_what_weighs_nothing_is_left_out():
+    x, y, _ = separable(0.2, n=10)
+    x[3], y[3] = 50, 1
+    learner, kept = perceptron.learner(), np.arange(10) != 3
+    weighted = {"x": jnp.float32(x), "y": jnp.asarray(y), "weight": jnp.float32(kept)}
+    fewer = {"x": jnp.float32(x[kept]), "y": jnp.asarray(y[kept])}
+    results = []
+    for batch in (weighted, fewer):
+        state, told = learner.step(learner.init(None, batch), batch)
+        results.append((state, told, learner.evaluate(state, batch)))
+    jax.tree.map(np.testing.assert_array_equal, *results)
 
 
 def test_xor_never_ends_and_stays_bounded():
@@ -82,7 +97,7 @@ def test_xor_never_ends_and_stays_bounded():
         x, y = XOR[0][order], XOR[1][order]
         states = [fit(x, y, steps=steps) for steps in (50, 51, 60, 500)]
         for state in states:
-            assert state.last > 0 and (perceptron.predict(state, x) != y).any()
+            assert state.clean == 0 and (perceptron.predict(state, x) != y).any()
             assert np.abs(state.weights).max() <= 3 and np.abs(state.intercept) <= 3
 
 

@@ -8,9 +8,10 @@ after a sweep without a mistake.
 
 If some u with |u| = 1 and margin gamma = min_n s_n (x_n, 1) u > 0 separates the
 examples, then at most (R / gamma)^2 mistakes are made in all, R being the greatest
-length of (x, 1): each mistake brings (w, b) u forward by gamma, and |(w, b)|^2 up by R^2
-at most. If no hyperplane separates them, as for XOR, the sweeps never end and w runs in
-a cycle; it stays bounded. A hidden layer (`zoo.classical.MLP`) separates XOR.
+length of (x, 1): each mistake takes (w, b) forward along u by gamma or more, and adds
+R^2 or less to its squared length. If no hyperplane separates them, as for XOR, the
+sweeps never end; w stays bounded, and with integers it runs in a cycle. A hidden layer
+(`zoo.classical.MLP`) separates XOR.
 
 Over devices each one collects all examples and makes the whole sweep, since each
 example sees what those before it changed.
@@ -42,7 +43,7 @@ class PerceptronState(NamedTuple):
     weights: jax.Array  # w, [D]
     intercept: jax.Array  # b, []
     mistakes: jax.Array  # int32 scalar: of all sweeps
-    last: jax.Array  # int32 scalar: of the last sweep; -1 before the first
+    clean: jax.Array  # int32 scalar: sweeps in a row, up to now, without a mistake
 
 
 def learner(axis_name: str | None = None) -> Learner:
@@ -52,13 +53,18 @@ def learner(axis_name: str | None = None) -> Learner:
         axis_name: the parallel axis over which the examples are split, if they are.
 
     Returns:
-        A learner without chance. Its batches hold `x`, [B, D], and `y`, 0 or 1, [B].
+        A learner without chance. Its batches hold `x`, [B, D], `y`, 0 or 1, [B], and
+        optionally `weight`, [B], where 0 leaves an example out.
         The metric `mistakes` counts those of the sweep, over its examples; `evaluate`
         gives `accuracy`. A sweep after `done` changes nothing.
     """
 
     def gathered(a):
         return jax.lax.all_gather(a, axis_name, tiled=True) if axis_name else a
+
+    def parts(batch):
+        x, y = batch["x"], batch["y"]
+        return x, y, batch.get("weight", jnp.ones_like(x[:, 0])) != 0
 
     def init(key, batch):
         del key
@@ -68,39 +74,40 @@ def learner(axis_name: str | None = None) -> Learner:
             weights=jnp.zeros(x.shape[1], x.dtype),
             intercept=jnp.zeros((), x.dtype),
             mistakes=jnp.zeros((), jnp.int32),
-            last=jnp.full((), -1, jnp.int32),
+            clean=jnp.zeros((), jnp.int32),
         )
 
     def step(state, batch):
-        x, y = gathered((batch["x"], batch["y"]))
+        x, y, counts = gathered(parts(batch))
         signs = 2 * y.astype(x.dtype) - 1
 
         def visit(carry, example):
             w, b, count = carry
-            x, s = example
-            wrong = s * (x @ w + b) <= 0
+            x, s, counted = example
+            wrong = (s * (x @ w + b) <= 0) & counted
             move = jnp.where(wrong, s, 0)
             return (w + move * x, b + move, count + wrong.astype(jnp.int32)), None
 
         start = (state.weights, state.intercept, jnp.zeros((), jnp.int32))
-        (w, b, count), _ = jax.lax.scan(visit, start, (x, signs))
+        (w, b, count), _ = jax.lax.scan(visit, start, (x, signs, counts))
         new = PerceptronState(
             step=state.step + 1,
             weights=w,
             intercept=b,
             mistakes=state.mistakes + count,
-            last=count,
+            clean=jnp.where(count == 0, state.clean + 1, 0),
         )
-        pair = (count.astype(x.dtype), jnp.asarray(len(x), x.dtype))
+        pair = (count.astype(x.dtype), counts.sum().astype(x.dtype))
         return new, {"mistakes": pair}
 
     def evaluate(state, batch):
-        x, y = gathered((batch["x"], batch["y"]))
-        hits = (_called(x @ state.weights + state.intercept) == y).astype(x.dtype)
-        return {"accuracy": (hits.sum(), jnp.asarray(len(x), x.dtype))}
+        x, y, counts = gathered(parts(batch))
+        hits = (_called(x @ state.weights + state.intercept) == y) & counts
+        numbers = (hits.sum(), counts.sum())
+        return {"accuracy": tuple(n.astype(x.dtype) for n in numbers)}
 
     def done(state):
-        return state.last == 0
+        return state.clean > 0
 
     return Learner(init, step, evaluate, done)
 
@@ -114,7 +121,7 @@ def fit(x: jax.Array, y: jax.Array, *, steps: int = 1000) -> PerceptronState:
         steps: sweeps at most, >= 1.
 
     Returns:
-        The state; its `last` is 0 if the examples are separated.
+        The state; `clean` is 1 if the examples are separated, else 0.
 
     Raises:
         ValueError: shapes that do not fit; values that are not finite; labels other
