@@ -7,6 +7,7 @@ new model is one file and its rows here.
 import fnmatch
 import numbers
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -16,7 +17,7 @@ import numpy as np
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import mlp
+from zoo.classical import irls, mlp, perceptron
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -179,7 +180,26 @@ def _labelled(step: int) -> Batch:
     return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
 
 
+def _irls(classes: int, axis_name: str | None = None) -> Learner:
+    return irls.learner(classes, axis_name=axis_name)
+
+
+def _rows(classes: int) -> Callable[[int], Batch]:
+    """Batches of 16 examples with 4 features."""
+
+    def at(step: int) -> Batch:
+        rng = np.random.default_rng([0, step])
+        x = rng.normal(size=(16, 4)).astype(np.float32)
+        y = rng.integers(0, classes, 16).astype(np.int32)
+        return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
+
+    return at
+
+
 LEARNERS: dict[str, LearnerRow] = {
+    "irls_binary": LearnerRow(build=partial(_irls, 2), at=_rows(2)),
+    "irls_softmax": LearnerRow(build=partial(_irls, 3), at=_rows(3)),
+    "perceptron": LearnerRow(build=perceptron.learner, at=_rows(2)),
     "supervised": LearnerRow(build=_supervised, at=_labelled),
 }
 

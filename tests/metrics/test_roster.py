@@ -86,6 +86,12 @@ def of_images(number: Callable) -> Case:
     return Case(M.squared_error, number, data)
 
 
+def of_numbers(number: Callable) -> Case:
+    """Two outputs of each example."""
+    sums = lambda t, p, w: M.residuals(t, p, w, 0.25)
+    return Case(sums, number, (normal(2), normal(2), weights()))
+
+
 def of_windows(window: str) -> Case:
     sums = lambda x, y, w: M.ssim(x, y, 1.0, window, w)
     return Case(sums, M.ratio, (uniform(11, 12, 2), uniform(11, 12, 2), weights()))
@@ -166,6 +172,9 @@ CASES = {
     "roc_curve/exact": of_scores(M.roc_curve),
     "score_counts": of_scores(same),
     "score_histogram": of_bins(same),
+    # regression
+    "r2": of_numbers(M.r2),
+    "residuals": of_numbers(same),
 }
 
 

@@ -1,3 +1,9 @@
 """Classical learners."""
 
+from zoo.classical import features as features
+from zoo.classical import irls as irls
+from zoo.classical import lasso as lasso
+from zoo.classical import linear as linear
+from zoo.classical import logistic as logistic
+from zoo.classical import perceptron as perceptron
 from zoo.classical.mlp import MLP as MLP
