@@ -16,7 +16,7 @@ import numpy as np
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import mlp
+from zoo.classical import incremental_pca, mlp
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -179,7 +179,20 @@ def _labelled(step: int) -> Batch:
     return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
 
 
+def _incremental_pca(axis_name: str | None = None) -> Learner:
+    return incremental_pca.learner(2, axis_name=axis_name)
+
+
+def _points(step: int) -> Batch:
+    """Two clouds of four features."""
+    rng = np.random.default_rng([2, step])
+    y = rng.integers(0, 2, 16).astype(np.int32)
+    x = (rng.normal(size=(16, 4)) + 3 * y[:, None]).astype(np.float32)
+    return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
+
+
 LEARNERS: dict[str, LearnerRow] = {
+    "incremental_pca": LearnerRow(build=_incremental_pca, at=_points),
     "supervised": LearnerRow(build=_supervised, at=_labelled),
 }
 
