@@ -16,7 +16,7 @@ import numpy as np
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import incremental_pca, mlp
+from zoo.classical import incremental_pca, mixture, mlp
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -183,6 +183,10 @@ def _incremental_pca(axis_name: str | None = None) -> Learner:
     return incremental_pca.learner(2, axis_name=axis_name)
 
 
+def _mixture(axis_name: str | None = None) -> Learner:
+    return mixture.learner(2, floor=0.1, axis_name=axis_name)
+
+
 def _points(step: int) -> Batch:
     """Two clouds of four features."""
     rng = np.random.default_rng([2, step])
@@ -193,6 +197,7 @@ def _points(step: int) -> Batch:
 
 LEARNERS: dict[str, LearnerRow] = {
     "incremental_pca": LearnerRow(build=_incremental_pca, at=_points),
+    "mixture": LearnerRow(build=_mixture, at=_points),
     "supervised": LearnerRow(build=_supervised, at=_labelled),
 }
 
