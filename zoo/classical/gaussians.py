@@ -35,6 +35,7 @@ class Gaussians(NamedTuple):
     covariances: jax.Array  # [K, D, D], [1, D, D], [K, D] or [K, 1]
 
 
+@jax.jit
 def log_densities(
     x: jax.Array, means: jax.Array, covariances: jax.Array
 ) -> jax.Array:  # [N, D] -> [N, K]
@@ -126,6 +127,7 @@ def common(form: str, variances: jax.Array, count: int) -> jax.Array:
     return jnp.broadcast_to(variances, (count, d))
 
 
+@jax.jit
 def draw(
     key: jax.Array, means: jax.Array, covariances: jax.Array, part: jax.Array
 ) -> jax.Array:

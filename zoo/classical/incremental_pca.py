@@ -22,6 +22,7 @@ References:
     https://doi.org/10.1007/s11263-007-0075-7
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -104,15 +105,7 @@ def fit(x: jax.Array, components: int, *, batch_size: int = 256) -> PCA:
         raise ValueError(f"x must be [N, D] with N >= 2, got {list(x.shape)}")
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size must be a positive integer, got {batch_size!r}")
-    start, step, _, *_ = learner(components)
-    state, size = start(None, {"x": x}), min(batch_size, len(x))
-    whole = len(x) // size * size
-    blocks = x[:whole].reshape(-1, size, x.shape[1])  # [N, D] -> [N / B, B, D]
-    body = lambda state, block: (step(state, {"x": block})[0], None)
-    state, _ = jax.lax.scan(body, state, blocks)
-    if whole < len(x):
-        state, _ = step(state, {"x": x[whole:]})
-    return result(state)
+    return _fit(x, components, min(batch_size, len(x)))
 
 
 def result(state: IncrementalState) -> PCA:
@@ -125,6 +118,18 @@ def result(state: IncrementalState) -> PCA:
         singular=state.singular,
         total=state.scatter / divisor,
     )
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _fit(x, components, size):
+    stream = learner(components)
+    whole = len(x) // size * size
+    blocks = x[:whole].reshape(-1, size, x.shape[1])  # [N, D] -> [N / B, B, D]
+    body = lambda state, block: (stream.step(state, {"x": block})[0], None)
+    state, _ = jax.lax.scan(body, stream.init(None, {"x": x}), blocks)
+    if whole < len(x):
+        state, _ = stream.step(state, {"x": x[whole:]})
+    return result(state)
 
 
 def _update(state, x):

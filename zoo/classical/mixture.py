@@ -167,7 +167,7 @@ def fit(
         raise ValueError(f"starts and steps must be positive, got {starts} and {steps}")
     _check_options(components, form, floor, tolerance)
     means = _given(means, components, x)
-    state = _best(key, x, means, floor, tolerance, components, form, starts, steps)
+    state = _best(key, x, means, floor, tolerance, steps, components, form, starts)
     found = jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), state)
     if not isinstance(found.means, jax.core.Tracer):
         if not all(found._replace(gain=True)):
@@ -178,8 +178,8 @@ def fit(
     return state
 
 
-@functools.partial(jax.jit, static_argnums=(5, 6, 7, 8))
-def _best(key, x, means, floor, tolerance, components, form, starts, steps):
+@functools.partial(jax.jit, static_argnums=(6, 7, 8))
+def _best(key, x, means, floor, tolerance, steps, components, form, starts):
     options = dict(form=form, floor=floor, tolerance=tolerance, means=means)
     em = learner(components, **options)
     batch = {"x": x}
