@@ -50,7 +50,7 @@ class MixtureState(NamedTuple):
     means: jax.Array  # mu, [K, D]
     covariances: jax.Array  # full [K, D, D], tied [1, D, D], [K, D] or spherical [K, 1]
     log_likelihood: jax.Array  # before the last step, mean over examples; -inf at first
-    gain: jax.Array  # by how much that was above the one before; inf at first
+    gain: jax.Array  # the least change of it that a step has made; inf at first
 
 
 def learner(
@@ -108,7 +108,7 @@ def learner(
         new = new._replace(
             step=state.step + 1,
             log_likelihood=value,
-            gain=value - state.log_likelihood,
+            gain=jnp.minimum(state.gain, jnp.abs(value - state.log_likelihood)),
         )
         return new, {"log_likelihood": pair}
 
@@ -127,7 +127,7 @@ def learner(
         return {"log_likelihood": total((density @ weight, weight.sum()))}
 
     def done(state):
-        return ~(jnp.abs(state.gain) > tolerance)  # also where it is NaN
+        return ~(state.gain > tolerance)  # also where it is NaN
 
     return Learner(init, step, evaluate, done)
 
