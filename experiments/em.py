@@ -6,9 +6,8 @@ Run:    python -m experiments.em
 Expect: with seeds 0 to 4 the likeliest mixture of three components with full
 covariances has a log-likelihood of -180.1855 and a BIC of 580.839, and agrees with the
 species to an adjusted Rand index of 0.9039. But two components have a BIC of 574.018,
-the least of all forms and numbers on every seed: two of the species overlap. With tied
-covariances it would be four, 591.4. No step of EM lowers the mean log-likelihood by
-more than 1e-9, which the floor of 1e-6 can do.
+the least of all forms and numbers on every seed: two of the species overlap. No step
+of EM lowers the mean log-likelihood by more than 1e-9, which the floor of 1e-6 can do.
 
 Each form and number is a program of its own; compiling them is what takes the minute.
 A test holds a smaller run to it.
