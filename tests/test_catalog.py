@@ -93,9 +93,8 @@ def steps(build, form, devices, batches):
     state = run.put_state(run.init(jax.random.key(0), batches[0]))
     for batch in batches:
         state, metrics = run.step(state, run.put_batch(batch))
-    if hasattr(state, "params"):  # what an optimizer keeps has no scale of its own
-        state, metrics = state.params, metrics["loss"]
-    return jax.device_get((state, metrics))
+    learned = getattr(state, "params", state)  # all of it, if it is no network
+    return jax.device_get((learned, metrics))
 
 
 def assert_equal_on_eight(build, at, devices):

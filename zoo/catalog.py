@@ -7,7 +7,6 @@ new model is one file and its rows here.
 import fnmatch
 import numbers
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -17,7 +16,7 @@ import numpy as np
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import irls, mlp, perceptron
+from zoo.classical import incremental_pca, irls, mixture, mlp, perceptron
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -180,27 +179,31 @@ def _labelled(step: int) -> Batch:
     return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
 
 
-def _irls(classes: int, axis_name: str | None = None) -> Learner:
-    return irls.learner(classes, axis_name=axis_name)
+def _of(make: Callable[..., Learner], *args, **fields) -> Callable[..., Learner]:
+    """A builder: of the parallel axis and nothing else."""
+    return lambda axis_name=None: make(*args, **fields, axis_name=axis_name)
 
 
-def _rows(classes: int) -> Callable[[int], Batch]:
-    """Batches of 16 examples with 4 features."""
+def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
+    """Batches of 16 examples with 4 features, a cloud for each class."""
 
     def at(step: int) -> Batch:
-        rng = np.random.default_rng([0, step])
-        x = rng.normal(size=(16, 4)).astype(np.float32)
-        y = rng.integers(0, classes, 16).astype(np.int32)
-        return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
+        rng = np.random.default_rng([2, step])
+        y = rng.permutation(np.arange(16) % classes).astype(np.int32)
+        x = rng.normal(size=(16, 4)) + apart * np.eye(4)[y]
+        index = np.arange(16, dtype=np.int32)
+        return {"x": x.astype(np.float32), "y": y, "index": index}
 
     return at
 
 
 LEARNERS: dict[str, LearnerRow] = {
-    "irls_binary": LearnerRow(build=partial(_irls, 2), at=_rows(2)),
-    "irls_softmax": LearnerRow(build=partial(_irls, 3), at=_rows(3)),
-    "perceptron": LearnerRow(build=perceptron.learner, at=_rows(2)),
-    "supervised": LearnerRow(build=_supervised, at=_labelled),
+    "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
+    "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
+    "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
+    "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
+    "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "supervised": LearnerRow(_supervised, _labelled),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.

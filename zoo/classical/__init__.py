@@ -1,9 +1,14 @@
 """Classical learners."""
 
 from zoo.classical import features as features
+from zoo.classical import gaussians as gaussians
+from zoo.classical import incremental_pca as incremental_pca
 from zoo.classical import irls as irls
 from zoo.classical import lasso as lasso
 from zoo.classical import linear as linear
 from zoo.classical import logistic as logistic
+from zoo.classical import mixture as mixture
+from zoo.classical import pca as pca
 from zoo.classical import perceptron as perceptron
+from zoo.classical import seeding as seeding
 from zoo.classical.mlp import MLP as MLP
