@@ -21,8 +21,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import optim
 import zoo
@@ -85,11 +83,7 @@ def main(cfg: Config) -> dict[str, float]:
         line = [" ".join(f"{a:.3f}" for a in each) for each in (plain, shifted)]
         rows.append((kind, *line))
     headers = ("training", "test set, each seed", "shifted test set, each seed")
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=120).print(table)
-    report.table(headers, rows, f"Accuracy of {cfg.model} on fashion_mnist_small.")
+    report.show(headers, rows, f"Accuracy of {cfg.model} on fashion_mnist_small")
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers
 

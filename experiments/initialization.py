@@ -42,8 +42,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import zoo
 import zoo.functional as F
@@ -112,12 +110,8 @@ def main(cfg: Config) -> dict[str, float]:
         f"Second moment at the last layer over the first; of the gradient at the first "
         f"over the last; how much of the difference between examples is left"
     )
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(f"\n{title}", table)
-    report = Report("Initialization", "a signal and its gradient through fifty layers")
-    report.table(headers, rows, title)
+    report = Report("Initialization", "a signal and its gradient, layer by layer")
+    report.show(headers, rows, title)
     for key, ylabel, caption in (
         ("forward", "second moment of z", "Forward: 1 at the first layer."),
         ("backward", "second moment of the gradient", "Backward: 1 at the last layer."),

@@ -29,8 +29,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import zoo
 from zoo.functional import (
@@ -111,7 +109,7 @@ def main(cfg: Config) -> dict[str, float]:
         rows.append((*row, f"{net:.4f}"))
     heads = [h for name in linear for h in (name, "bound")]
     title = f"Complexity of classes of radius {cfg.radius:g}, means over five seeds"
-    _show(report, title, ("images", *heads, "net, at least"), rows)
+    report.show(("images", *heads, "net, at least"), rows, title)
     for name in linear:
         values = [[numbers[f"{name}/{n}/{s}"] for n in cfg.sizes] for s in SEEDS]
         slopes = np.polyfit(np.log(cfg.sizes), np.log(values).T, 1)[0]
@@ -176,14 +174,6 @@ def _net(cfg, x):
 
 def _mean(numbers, name, sizes, kind):
     return [np.mean([numbers[f"{name}/{n}/{kind}{s}"] for s in SEEDS]) for n in sizes]
-
-
-def _show(report, title, headers, rows) -> None:
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(f"\n{title}", table)
-    report.table(headers, rows, title)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import optim
 import zoo
@@ -192,14 +190,14 @@ def _errors(cfg, report, numbers) -> None:
         means = [np.mean([error(s, *c, m) for s in seeds]) for c in columns]
         rows.append((m, *(f"{mean:.4f}" for mean in means)))
     title = f"Error of the histograms, mean over {cfg.seeds} seeds"
-    _show(report, title, ["bins", *names], rows)
+    report.show(["bins", *names], rows, title)
     rows = [
         (s, *(f"{numbers[f'{s}/{x}']:.4f}" for x in ("auc", "ap")),
          *(f"{error(s, *c, few):.4f}" for c in columns))
         for s in seeds
     ]  # fmt: skip
     title = f"Exact areas of {cfg.positive} against the rest, and errors of {few} bins"
-    _show(report, title, ["seed", "AUC", "AP", *names], rows)
+    report.show(["seed", "AUC", "AP", *names], rows, title)
 
 
 def _draw(cfg, report, tables, exact) -> None:
@@ -229,7 +227,7 @@ def _classes(report, confusion, classes) -> dict[str, float]:
         means = (f"{score(confusion, average):.3f}" for score in scores)
         rows.append((f"{average} mean", *means))
     headers = ("class", "precision", "recall", "F1")
-    _show(report, "Every class against the rest", headers, rows)
+    report.show(headers, rows, "Every class against the rest")
     return {
         "error_rate": float(metrics.error_rate(confusion)),
         "f1": float(metrics.f1(confusion, "macro")),
@@ -244,16 +242,8 @@ def _example(report) -> dict[str, float]:
     rows = [(*step, *text) for step, text in zip(steps, texts, strict=True)]
     headers = ("threshold", "of a", "FPR", "TPR", "precision", "recall")
     auc = float(metrics.auc(table))
-    _show(report, f"Five scores by hand: AUC {auc:.4f}", headers, rows)
+    report.show(headers, rows, f"Five scores by hand: AUC {auc:.4f}")
     return {"example/auc": auc}
-
-
-def _show(report, title: str, headers, rows) -> None:
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*map(str, row))
-    Console(markup=False).print(f"\n{title}", table)
-    report.table(headers, rows, title)
 
 
 if __name__ == "__main__":

@@ -34,8 +34,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import optim
 import zoo
@@ -177,7 +175,7 @@ def _neuron(cfg, report) -> dict[str, float]:
     numbers["neuron/rates won"] = int((ends[0] < ends[1]).sum())
     heads = [h for name in LOSSES for h in (f"{name}: output", "steps until 0.1")]
     title = f"One neuron, {cfg.steps} steps, from 0.98 to 0"
-    _show(report, title, ("rate", *heads), rows)
+    report.show(("rate", *heads), rows, title)
     i = int(np.abs(np.log(rates / 0.15)).argmin())
     steps = np.arange(cfg.steps + 1)
     curves = {name: (steps, path[i]) for name, path in paths.items()}
@@ -231,15 +229,14 @@ def _net(cfg, start, report) -> dict[str, float]:
         rows[-1].append(f"{at_end.mean():.3f}")
     title = f"Ten sigmoids, large {start}: error in the mean over {cfg.steps} steps"
     heads = ("loss", "best rate", *(f"seed {seed}" for seed in SHOWN), "test, at end")
-    _show(report, title, heads, rows)
-    _show(
-        report,
-        f"Large {start}: that error at each rate, two other seeds",
+    report.show(heads, rows, title)
+    report.show(
         ("rate", *LOSSES),
         [
             (f"{rate:.3g}", *(f"{grid[name][0][i]:.3f}" for name in LOSSES))
             for i, rate in enumerate(rates)
         ],
+        f"Large {start}: that error at each rate, two other seeds",
     )
     figure = figures.sensitivity(rates, grid, f"error, mean over {cfg.steps} steps")
     caption = f"Large {start}: each loss at every rate; the band spans two seeds."
@@ -252,14 +249,6 @@ def _net(cfg, start, report) -> dict[str, float]:
 
 def _one_hot(outputs, batch):
     return {**batch, "y": jax.nn.one_hot(batch["y"], outputs.shape[-1])}
-
-
-def _show(report, title, headers, rows) -> None:
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(f"\n{title}", table)
-    report.table(headers, rows, title)
 
 
 if __name__ == "__main__":

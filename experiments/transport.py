@@ -22,8 +22,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import zoo
 import zoo.functional as F
@@ -145,11 +143,7 @@ def _report(cfg, numbers, grey, places, masses, plan, phi) -> None:
          f"{numbers['independent'] - exact:.1e}", "")
     )  # fmt: skip
     headers = ("plan", "cost, cells", "above", "effort")
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(table)
-    report.table(headers, rows, "The cost of moving the ink, in cells.")
+    report.show(headers, rows, "The cost of moving the ink, in cells")
     report.figure(_moves(grey, places, masses, plan, phi), "Left: the cheapest plan; "
                   "each line is a move, as dark as its mass, from the first picture "
                   "(blue) to the second (rings). Right: the function of slope 1 "

@@ -41,8 +41,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import optim
 import zoo
@@ -117,7 +115,7 @@ def main(cfg: Config) -> dict[str, float]:
             for width, each in zip(cfg.widths, errors[name], strict=True)
         ]
         heads = ("width", *(f"seed {seed}" for seed in SEEDS))
-        _show(report, f"Largest error of nets, {name} target", heads, rows)
+        report.show(heads, rows, f"Largest error of nets, {name} target")
     middle = {
         name: (cfg.widths, *(f(each, 1) for f in (np.median, np.min, np.max)))
         for name, each in errors.items()
@@ -217,7 +215,7 @@ def _stairs(cfg, report, fine) -> dict[str, float]:
         rows.append(row)
     heads = [h for name in SLOPES for h in (f"{name}: error", "at most")]
     title = "Largest error of staircases, which nobody trains"
-    _show(report, title, ("steps", *heads), rows)
+    report.show(("steps", *heads), rows, title)
     f, width = TARGETS["smooth"], 16
     lines = {
         "target": (fine, f(fine)),
@@ -226,15 +224,6 @@ def _stairs(cfg, report, fine) -> dict[str, float]:
     figure = figures.curves(lines, "x", "f(x)")
     report.figure(figure, "The smooth target as a sum of steep sigmoids.", "stairs")
     return numbers
-
-
-def _show(report, title, headers, rows) -> None:
-    rows = [tuple(map(str, row)) for row in rows]
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(f"\n{title}", table)
-    report.table(headers, rows, title)
 
 
 if __name__ == "__main__":

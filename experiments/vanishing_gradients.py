@@ -34,8 +34,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import zoo
 from zoo.functional import backprop
@@ -217,11 +215,11 @@ def _report(cfg: Config, norms, slopes, claims, numbers) -> None:
         (f"{r:g}", *(f"{numbers[f'{name}/{r:g}']:.3f}" for name in slopes))
         for r in cfg.radii
     ]
-    _show(report, "Factor of the gradient's norm in a step back", headers, rows)
+    report.show(headers, rows, "Factor of the gradient's norm in a step back")
     text = lambda value: f"{value:.3f}" if abs(value) >= 1e-3 else f"{value:.0e}"
     rows = [(name, *map(text, each)) for name, each in claims.items()]
     headers = ("slope s of the log-norm", *(f"seed {i}" for i in range(cfg.seeds)))
-    _show(report, "At the worst radius r, in nats a step", headers, rows)
+    report.show(headers, rows, "At the worst radius r, in nats a step")
     lines = {
         name: (cfg.radii, *(np.exp(f(s, 1)) for f in (np.mean, np.min, np.max)))
         for name, s in slopes.items()
@@ -243,14 +241,6 @@ def _report(cfg: Config, norms, slopes, claims, numbers) -> None:
             name,
         )
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
-
-
-def _show(report, title: str, headers, rows) -> None:
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(f"\n{title}", table)
-    report.table(headers, rows, title)
 
 
 if __name__ == "__main__":

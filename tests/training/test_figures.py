@@ -39,9 +39,10 @@ def test_sensitivity_marks_the_best_and_leaves_out_what_diverged(tmp_path, best,
     mean = np.array([0.5, 0.9, 0.2, np.nan, np.inf])
     rates = [0.001, 0.1, 0.01, 1.0, 10.0]  # in any order
     series = {"a": (mean, mean - 0.1, mean + 0.1), "b": [np.full(5, np.nan)] * 3}
-    figure = figures.sensitivity(rates, series, "loss", best)
+    figure = figures.sensitivity(rates, series, "loss", best, log=best == "max")
     (axes,) = figure.axes
     assert axes.get_xscale() == "log"
+    assert axes.get_yscale() == {"min": "linear", "max": "log"}[best]
     line, star, _ = axes.lines
     np.testing.assert_array_equal(line.get_xdata(), sorted(rates))
     np.testing.assert_array_equal(line.get_ydata()[:3], [0.5, 0.2, 0.9])
@@ -82,3 +83,24 @@ def test_gallery(channels):
     with pytest.raises(ValueError, match="titles must be 5, one for each image, got 1"):
         figures.gallery(images, ["a"])
     assert not any(axes.images for axes in figures.gallery(images[:0], []).axes)
+
+
+def test_panels():
+    x, y = np.arange(3), np.array([0.0, np.nan, 2.0])
+    plots = {f"plot {i}": {"f": (x, x + i), "slope": (x, y)} for i in range(4)}
+    figure = figures.panels(plots, columns=3)
+    shown = [axes for axes in figure.axes if axes.lines]
+    assert [axes.get_title() for axes in shown] == list(plots)
+    lines = {line.get_label(): line for line in shown[3].lines}
+    np.testing.assert_array_equal(lines["f"].get_ydata(), x + 3)
+    np.testing.assert_array_equal(lines["slope"].get_ydata(), y)
+    assert lines["f"].get_linestyle() != lines["slope"].get_linestyle()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["f", "slope"]
+
+
+def test_panels_refuse():
+    with pytest.raises(ValueError, match="plots must have at least one plot"):
+        figures.panels({})
+    with pytest.raises(ValueError, match=r"plots\['a'\]\['b'\] must be 2 arrays"):
+        figures.panels({"a": {"b": ([1.0], [1.0, 2.0])}})

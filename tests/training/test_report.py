@@ -223,6 +223,17 @@ def test_an_empty_table_and_an_empty_report(tmp_path):
     assert "dl" not in page.tags and "p" not in page.tags
 
 
+def test_show_prints_what_it_adds(tmp_path, capsys):
+    rows = [("[a]", 0.123456), ("b", 7)]
+    report = Report("t").show(["name", 1], iter(rows), "A [caption].")
+    same = Report("t").table(["name", 1], rows, "A [caption].")
+    written = [r.write(tmp_path / f"{i}.html") for i, r in enumerate((report, same))]
+    assert written[0].read_bytes() == written[1].read_bytes()
+    lines = [line.split() for line in capsys.readouterr().out.strip().splitlines()]
+    table = [["name", "1"], ["[a]", "0.1235"], ["b", "7"]]
+    assert lines == [["A", "[caption]."], *table]
+
+
 def test_refuses_ragged_rows():
     with pytest.raises(ValueError, match=r"rows\[1\] must have 2 cells.* got 3"):
         Report("t").table(["a", "b"], [(1, 2), (1, 2, 3)])
@@ -243,6 +254,7 @@ def test_methods_return_the_report():
     report = Report("t")
     assert report.heading("h") is report is report.text("t")
     assert report.table(["a"], []) is report is report.figure(plot())
+    assert report.show(["a"], [], "Nothing.") is report
 
 
 def test_importing_loads_no_matplotlib():

@@ -60,6 +60,7 @@ def sensitivity(
     ylabel: str = "final loss",
     best: str = "min",
     xlabel: str = "learning rate",
+    log: bool = False,
     title: str = "",
 ) -> "Figure":
     """A result over learning rates: a peak is tuned, a plateau is robust.
@@ -71,6 +72,7 @@ def sensitivity(
         ylabel: name of the result.
         best: "min" or "max": which mean to mark with a star.
         xlabel: name of the horizontal axis.
+        log: a logarithmic vertical axis too.
         title: above the plot.
 
     Raises:
@@ -98,6 +100,9 @@ def sensitivity(
             axes.plot(x[at], mean[at], color=style["color"], zorder=3, **star)
     axes.set_xscale("log")
     _plain(axes.xaxis)
+    if log:
+        axes.set_yscale("log")
+        _plain(axes.yaxis)
     _legend(figure, axes, len(series))
     return figure
 
@@ -210,6 +215,45 @@ def gallery(images: np.ndarray, titles: Sequence[str], columns: int = 4) -> "Fig
             vmax=1,
         )
         axes.set_title(textwrap.fill(title, 20), fontsize=8, color=INK)
+    return figure
+
+
+def panels(plots: Mapping[str, Mapping[str, Sequence]], columns: int = 6) -> "Figure":
+    """Small plots in a grid, each under its title, with the same kinds of line.
+
+    Args:
+        plots: title -> label -> (x, y), both [N]; a NaN in y is a gap. The labels of
+            the first plot are the legend.
+        columns: plots in a row.
+
+    Raises:
+        ValueError: there is no plot, or a line is not two arrays of one length.
+    """
+    from matplotlib.figure import Figure
+
+    if not plots:
+        raise ValueError("plots must have at least one plot")
+    rows = -(-len(plots) // columns)
+    size = (2 * columns, 2.2 * rows + 0.4)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    grid = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in grid[len(plots) :]:
+        axes.set_axis_off()
+    for axes, (title, lines) in zip(grid, plots.items(), strict=False):
+        axes.axhline(0, color=RULE, linewidth=0.8)
+        axes.axvline(0, color=RULE, linewidth=0.8)
+        for i, (label, arrays) in enumerate(lines.items()):
+            x, y = _arrays(f"plots[{title!r}][{label!r}]", arrays, (2,))
+            style = {"color": COLOURS[i % len(COLOURS)], "linewidth": 1.6}
+            axes.plot(x, y, DASHES[i % len(DASHES)], label=label, **style)
+        axes.set_title(title, fontsize=10, color=INK)
+        axes.tick_params(labelsize=7, colors=INK)
+        axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower right", ncols=len(labels), frameon=False,
+        labelcolor=INK,
+    )  # fmt: skip
     return figure
 
 

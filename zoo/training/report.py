@@ -172,6 +172,30 @@ class Report:
         )
         return self
 
+    def show(
+        self, headers: Sequence[str], rows: Iterable[Sequence], caption: str
+    ) -> "Report":
+        """Prints a table under its caption, and adds it as `table` does.
+
+        Args:
+            headers: names of the columns.
+            rows: as many cells each; numbers are printed as the page shows them.
+            caption: a sentence.
+
+        Raises:
+            ValueError: a row is longer or shorter than the headers.
+        """
+        from rich.console import Console  # late, as matplotlib is
+        from rich.table import Table
+
+        rows = list(rows)
+        self.table(headers, rows, caption)
+        table = Table(*map(str, headers), box=None)
+        for row in rows:
+            table.add_row(*map(_text, row))
+        Console(markup=False).print(f"\n{caption}", table)
+        return self
+
     def figure(
         self, figure: "Figure", caption: str = "", name: str | None = None
     ) -> "Report":
@@ -195,7 +219,10 @@ class Report:
             if name in self._pictures:
                 raise ValueError(f"name must be new in this report, got {name!r} again")
         png = _render(figure, "png")
+        engine = figure.get_layout_engine()
+        figure.set_layout_engine("none")  # all has its place; to find it again is slow
         svg = _render(figure, "svg")
+        figure.set_layout_engine(engine)
         kind, data = ("svg+xml", svg) if len(svg) <= SVG_LIMIT else ("png", png)
         # In an <img>, an SVG's ids are its own: those of two figures cannot clash.
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
