@@ -16,7 +16,7 @@ import numpy as np
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import mlp
+from zoo.classical import kmeans, mlp
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -179,7 +179,26 @@ def _labelled(step: int) -> Batch:
     return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
 
 
+def _kmeans(axis_name: str | None = None) -> Learner:
+    return kmeans.learner(3, axis_name=axis_name)
+
+
+def _kmeans_minibatch(axis_name: str | None = None) -> Learner:
+    return kmeans.minibatch(3, axis_name=axis_name)
+
+
+def _clouds(step: int) -> Batch:
+    """Three clouds of two features."""
+    rng = np.random.default_rng([3, step])
+    y = rng.permutation(np.arange(16) % 3)
+    x = rng.normal(size=(16, 2)) + 4 * np.stack([y == 1, y == 2], 1)
+    index = np.arange(16, dtype=np.int32)
+    return {"x": x.astype(np.float32), "y": y.astype(np.int32), "index": index}
+
+
 LEARNERS: dict[str, LearnerRow] = {
+    "kmeans": LearnerRow(build=_kmeans, at=lambda step: _clouds(0)),
+    "kmeans_minibatch": LearnerRow(build=_kmeans_minibatch, at=_clouds),
     "supervised": LearnerRow(build=_supervised, at=_labelled),
 }
 

@@ -254,14 +254,17 @@ GOOD = dict(base=np.ones((4, 2), np.float32), queries=np.ones((3, 2), np.float32
         ({"base": np.ones((0, 2))}, "base must not be empty"),
         (
             {"base": np.full((4, 2), np.nan)},
-            r"base must be finite, got nan at \[0, 0\]",
+            "base must be finite, got nan",
         ),
         ({"queries": np.full((3, 2), np.inf)}, "queries must be finite, got inf"),
-        ({"k": 0}, "k must be an integer from 1 to the 4 points of the base, got 0"),
-        ({"k": 5}, "k must be an integer from 1 to the 4 points of the base, got 5"),
+        (
+            {"k": 0},
+            "k must be an integer from 1 to 4, the number of points .*, got 0",
+        ),
+        ({"k": 5}, "k must be an integer from 1 to 4, .*, got 5"),
         (
             {"k": 1.0},
-            "k must be an integer from 1 to the 4 points of the base, got 1.0",
+            "k must be an integer from 1 to 4, .*, got 1.0",
         ),
         ({"distance": "euclid"}, "unknown distance 'euclid'; did you mean 'euclidean'"),
         ({"block": 0}, "block must be a positive integer, got 0"),
@@ -275,9 +278,9 @@ def test_refuses(change, message):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"y": np.zeros(3, int)}, "y must be as many as the base's 4, got 3"),
+        ({"y": np.arange(3)}, "y must be as many as the base's 4, got 3"),
         ({"y": np.zeros(4)}, r"y must be integers \[N\], got float"),
-        ({"y": np.array([0, -1, 0, 0])}, "y must be 0 or more, got -1"),
+        ({"y": np.array([0, -1, 0, 0])}, "y must be labels from 0 on, got -1"),
         ({"weights": "distances"}, "unknown weights 'distances'; did you mean 'dist"),
         ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
     ],
@@ -295,5 +298,5 @@ def test_traced_labels_need_a_number_of_classes():
 
 def test_refuses_targets():
     y = np.float32([0, 1, np.nan, 0])
-    with pytest.raises(ValueError, match=r"y must be finite, got nan at \[2\]"):
+    with pytest.raises(ValueError, match="y must be finite, got nan"):
         neighbors.regress(**GOOD, y=y)

@@ -1,4 +1,6 @@
 """Classical learners."""
 
+from zoo.classical import kmeans as kmeans
 from zoo.classical import neighbors as neighbors
+from zoo.classical import seeding as seeding
 from zoo.classical.mlp import MLP as MLP

@@ -1,7 +1,7 @@
-"""What classical learners ask of their arguments; each error names the argument.
+"""What every classical learner asks of its data; each error names the argument.
 
-Values can be read only where they are concrete; under tracing nothing is asked of
-them.
+Shapes and types are checked always; values only where they can be read: inside a traced
+function (jit, vmap, shard_map) they pass.
 """
 
 import jax
@@ -9,48 +9,101 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def finite(name: str, array: jax.typing.ArrayLike) -> None:
-    """All values are finite, and there are some.
+def finite(name: str, array: jax.typing.ArrayLike) -> jax.Array:
+    """Real numbers, at least one, none of them NaN or infinite, as floats.
+
+    Args:
+        name: the argument's name, for the message.
+        array: any shape; integers become floats, floats below 32 bits float32.
 
     Raises:
-        ValueError: an empty array; a concrete value that is NaN or infinite.
+        ValueError: complex values, no value at all, or one that is not finite.
+
+    >>> finite("x", [1.0, float("nan")])
+    Traceback (most recent call last):
+        ...
+    ValueError: x must be finite, got nan
     """
-    if 0 in jnp.shape(array):
-        raise ValueError(f"{name} must not be empty, got {list(jnp.shape(array))}")
-    if isinstance(array, jax.core.Tracer):
-        return
-    bad = ~np.isfinite(np.asarray(array))
-    if bad.any():
-        at = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"{name} must be finite, got {np.asarray(array)[at]} at {list(at)}"
-        )
+    values = array if hasattr(array, "dtype") else np.asarray(array)
+    if not jnp.issubdtype(values.dtype, np.number) and values.dtype != bool:
+        raise ValueError(f"{name} must be real numbers, got {values.dtype}")
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        raise ValueError(f"{name} must be real numbers, got {values.dtype}")
+    if not values.size:
+        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
+    values = jnp.asarray(values)
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        values = values.astype(jnp.result_type(float))
+    elif values.dtype.itemsize < 4:
+        values = values.astype(jnp.float32)
+    if not isinstance(values, jax.core.Tracer):
+        read = np.asarray(values)
+        if not np.isfinite(read).all():
+            raise ValueError(
+                f"{name} must be finite, got {read[~np.isfinite(read)][0]}"
+            )
+    return values
 
 
-def labels(name: str, y: jax.typing.ArrayLike) -> None:
-    """Labels are integers from 0 on, [N].
+def labels(name: str, y: jax.typing.ArrayLike) -> jax.Array:
+    """Class labels of examples: integers 0, 1, ..., of two classes at least.
+
+    Args:
+        name: the argument's name, for the message.
+        y: integers or bool, [N].
+
+    Returns:
+        int32 or wider, [N].
 
     Raises:
-        ValueError: another type or shape; a concrete label below 0.
+        ValueError: not integers [N]; no label; one below 0; all the same.
+
+    >>> labels("y", [1, 1])
+    Traceback (most recent call last):
+        ...
+    ValueError: y must hold two classes or more, got 1 only
     """
-    kind = jnp.result_type(y)
-    whole = jnp.issubdtype(kind, jnp.integer) or jnp.issubdtype(kind, jnp.bool_)
-    if jnp.ndim(y) != 1 or not whole:
+    values = y if hasattr(y, "dtype") else np.asarray(y)
+    integers = jnp.issubdtype(values.dtype, jnp.integer) or values.dtype == bool
+    if values.ndim != 1 or not integers:
         raise ValueError(
-            f"{name} must be integers [N], got {kind} {list(jnp.shape(y))}"
+            f"{name} must be integers [N], got {values.dtype} {values.shape}"
         )
-    if not isinstance(y, jax.core.Tracer) and np.min(y, initial=0) < 0:
-        raise ValueError(f"{name} must be 0 or more, got {np.min(y)}")
+    if not values.size:
+        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
+    if not isinstance(values, jax.core.Tracer):
+        low, high = np.asarray(values).min(), np.asarray(values).max()
+        if low < 0:
+            raise ValueError(f"{name} must be labels from 0 on, got {low}")
+        if low == high:
+            raise ValueError(
+                f"{name} must hold two classes or more, got {int(low)} only"
+            )
+    values = jnp.asarray(values)
+    return values if values.dtype.itemsize >= 4 else values.astype(jnp.int32)
 
 
-def at_most(name: str, value: int, high: int, what: str) -> None:
-    """A static whole number from 1 to high, which is the number of `what`.
+def at_most(name: str, value: int, high: int, what: str) -> int:
+    """A static whole number from 1 to the number of something.
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given.
+        high: how many there are.
+        what: of what, in the reader's words: "examples".
 
     Raises:
-        ValueError: another thing, or a number out of range.
+        ValueError: no integer, or out of range.
+
+    >>> at_most("k", 5, 3, "examples")
+    Traceback (most recent call last):
+        ...
+    ValueError: k must be an integer from 1 to 3, the number of examples, got 5
     """
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or not 1 <= value <= high:
         raise ValueError(
-            f"{name} must be an integer from 1 to the {high} {what}, got {value!r}"
+            f"{name} must be an integer from 1 to {high}, the number of {what}, "
+            f"got {value!r}"
         )
+    return int(value)

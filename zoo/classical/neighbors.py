@@ -46,7 +46,6 @@ import numpy as np
 import zoo.functional as F
 from zoo.classical import checks
 from zoo.errors import unknown
-from zoo.functional.distances import real
 
 Distance = str | Callable[[jax.Array, jax.Array], jax.Array]
 BLOCK = 1024  # queries and points of the base of a block of distances
@@ -95,14 +94,12 @@ def kneighbors(
         ValueError: sets that are not [M, D] and [N, D], empty or not finite; k or the
             block out of range; an unknown distance.
     """
-    base, queries = jnp.asarray(base), jnp.asarray(queries)
+    base, queries = checks.finite("base", base), checks.finite("queries", queries)
     if base.ndim != 2 or queries.ndim != 2 or base.shape[1] != queries.shape[1]:
         raise ValueError(
             f"base and queries must be [M, D] and [N, D], got {list(base.shape)} and "
             f"{list(queries.shape)}"
         )
-    checks.finite("base", base)
-    checks.finite("queries", queries)
     devices = jax.lax.psum(1, axis_name) if axis_name else 1
     checks.at_most("k", k, len(base) * devices, "points of the base")
     return _search(base, queries, int(k), distance, block, axis_name)
@@ -154,11 +151,11 @@ def predict_probability(
         [N, K]; rows add up to 1.
 
     Raises:
-        ValueError: as `kneighbors`; labels that are not integers from 0 to below K, as
-            many as points; traced labels without a num_classes; unknown weights.
+        ValueError: as `kneighbors`; labels that are not integers from 0 to below K, of
+            two classes or more, as many as points; traced labels without a num_classes;
+            unknown weights.
     """
-    checks.labels("y", y)
-    num_classes = _classes(y, num_classes)
+    num_classes, y = _classes(y, num_classes), checks.labels("y", y)
     distances, near, y = _found(
         base, y, queries, k, weights, distance, block, axis_name
     )
@@ -197,8 +194,7 @@ def predict(
     Raises:
         ValueError: as `predict_probability`.
     """
-    checks.labels("y", y)
-    num_classes = _classes(y, num_classes)
+    num_classes, y = _classes(y, num_classes), checks.labels("y", y)
     distances, near, y = _found(
         base, y, queries, k, weights, distance, block, axis_name
     )
@@ -235,8 +231,7 @@ def regress(
         ValueError: as `kneighbors`; targets that are not finite, or not as many as
             points; unknown weights.
     """
-    y = real(y)
-    checks.finite("y", y)
+    y = checks.finite("y", y)
     distances, near, y = _found(
         base, y, queries, k, weights, distance, block, axis_name
     )
@@ -280,7 +275,6 @@ def _root(squares):
 
 def _found(base, y, queries, k, weights, distance, block, axis_name):
     """The neighbours, and all of y."""
-    y = jnp.asarray(y)
     if weights not in WEIGHTS:
         raise unknown("weights", weights, WEIGHTS)
     if len(y) != len(base):
@@ -312,7 +306,7 @@ def _classes(y, num_classes):
         raise ValueError("num_classes must be given where y is traced, got None")
     if isinstance(y, jax.core.Tracer):
         return num_classes
-    most = int(np.max(y, initial=0)) + 1
+    most = int(np.max(np.asarray(y), initial=0)) + 1
     if num_classes is not None and num_classes < most:
         raise ValueError(f"num_classes must be at least {most}, got {num_classes}")
     return most if num_classes is None else num_classes
