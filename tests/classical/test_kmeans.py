@@ -57,16 +57,20 @@ def test_is_lloyds_rule():
 
 
 def test_done_is_a_shift_small_in_units_of_the_variance():
-    x = 100 * clouds()
+    x = 100 * np.random.default_rng(1).normal(size=(60, 2))
     with jax.enable_x64(True):
-        states, _, lloyd = steps_of(x, x[[0, 4, 8, 1]], 6, tolerance=1e-2)
-        _, _, strict = steps_of(x, x[[0, 4, 8, 1]], 0, tolerance=0.0)
+        states, _, lloyd = steps_of(x, x[:5], 15, tolerance=1e-2)
+        kept, _, strict = steps_of(x, x[:5], 25, tolerance=0.0)
         found = [bool(lloyd.done(state)) for state in states]
-        stands = [bool(strict.done(state)) for state in states]
+        stands = [bool(strict.done(state)) for state in kept]
     ends = [float(state.shift) <= 1e-2 * x.var(0).mean() for state in states]
     assert found == ends and not ends[1] and ends[-1]
-    assert states[-1].shift == 0 and states[-1].step == 6
-    assert stands[-1] and stands.index(True) > ends.index(True) > 1
+    after = states[ends.index(True)]
+    assert 1 < after.step < 14 and after.shift > 0
+    for a, b in zip(after, states[-1], strict=True):  # it stands still from there on
+        np.testing.assert_array_equal(a, b)
+    assert stands[-1] and kept[-1].shift == 0
+    assert kept[-1].step == stands.index(True) > after.step
 
 
 def test_the_inertia_never_rises():
@@ -268,7 +272,8 @@ def test_fit_under_jit_and_float_types():
     types = {leaf.dtype for leaf in jax.tree.leaves(state)}
     assert types == {np.dtype(np.int32), np.dtype(np.float32)}
     assert state.step == 3
-    np.testing.assert_allclose(state.centres, steps_of(x, start, 3)[0][3].centres)
+    alone = steps_of(x, start, 3)[0][3]  # another program: sums in another order
+    np.testing.assert_allclose(state.centres, alone.centres, atol=1e-6)
 
 
 KEY, X = jax.random.key(0), np.ones((5, 2), np.float32)

@@ -84,7 +84,7 @@ def learner(
     Returns:
         A learner with done, of batches with `x` [N, D]. Metrics before the step: `loss`
         (the inertia and the number of points) and `empty` (clusters without points);
-        and `shift`. A step after done does no harm.
+        and `shift`. A step after done changes nothing.
 
     Raises:
         ValueError: a k, tolerance, start or trials out of range; at init, fewer points
@@ -118,19 +118,18 @@ def learner(
         centres = jnp.where(some, means + state.origin.reshape(1, -1), state.centres)
         # Of these, not of what is counted from the origin: so it comes to exactly 0.
         shift = jnp.square(centres - state.centres).sum()
-        state = state._replace(
-            step=state.step + 1,
-            centres=centres,
-            shift=shift,
-            inertia=inertia,
+        new = state._replace(
+            step=state.step + 1, centres=centres, shift=shift, inertia=inertia
         )
+        # Once it is done it stays so, whenever that is noticed.
+        new = jax.tree.map(lambda a, b: jnp.where(done(state), a, b), state, new)
         one = jnp.ones_like(shift)
         metrics = {
             "loss": (inertia, _total(one * len(x), axis_name)),
             "empty": (empty.astype(x.dtype), one),
             "shift": (shift, one),
         }
-        return state, metrics
+        return new, metrics
 
     def done(state):
         return state.shift <= tolerance * state.scale
