@@ -5,6 +5,7 @@ new model is one file and its rows here.
 """
 
 import fnmatch
+import functools
 import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import kmeans, mlp
+from zoo.classical import kmeans, mlp, som
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -187,6 +189,11 @@ def _kmeans_minibatch(axis_name: str | None = None) -> Learner:
     return kmeans.minibatch(3, axis_name=axis_name)
 
 
+def _som(form: str, axis_name: str | None = None) -> Learner:
+    falls = optax.exponential_decay(1.0, 16, 0.5)
+    return som.learner(3, 4, 0.3, falls, form, axis_name=axis_name)
+
+
 def _clouds(step: int) -> Batch:
     """Three clouds of two features."""
     rng = np.random.default_rng([3, step])
@@ -199,6 +206,8 @@ def _clouds(step: int) -> Batch:
 LEARNERS: dict[str, LearnerRow] = {
     "kmeans": LearnerRow(build=_kmeans, at=lambda step: _clouds(0)),
     "kmeans_minibatch": LearnerRow(build=_kmeans_minibatch, at=_clouds),
+    "som": LearnerRow(build=functools.partial(_som, "online"), at=_clouds),
+    "som_batch": LearnerRow(build=functools.partial(_som, "batch"), at=_clouds),
     "supervised": LearnerRow(build=_supervised, at=_labelled),
 }
 
