@@ -13,10 +13,19 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import optim
 from zoo.card import Card, describe
-from zoo.classical import incremental_pca, irls, mixture, mlp, perceptron
+from zoo.classical import (
+    incremental_pca,
+    irls,
+    kmeans,
+    mixture,
+    mlp,
+    perceptron,
+    som,
+)
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
@@ -197,12 +206,20 @@ def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
     return at
 
 
+FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
+
 LEARNERS: dict[str, LearnerRow] = {
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
+    "kmeans": LearnerRow(_of(kmeans.learner, 3), lambda step: _clouds(3, 4.0)(0)),
+    "kmeans_minibatch": LearnerRow(_of(kmeans.minibatch, 3), _clouds(3, 4.0)),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
+    "som_batch": LearnerRow(
+        _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
+    ),
     "supervised": LearnerRow(_supervised, _labelled),
 }
 

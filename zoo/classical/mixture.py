@@ -91,7 +91,8 @@ def learner(
         weight = _weight(x, batch)
         centres = _given(means, components, x)
         if centres is None:
-            centres = seeding.seeds(key, x, components, weight, rounds=10)
+            chosen = seeding.plus_plus(key, x, components, trials=1, weight=weight)
+            centres = seeding.settled(x, x[chosen], weight, rounds=10)
         spread = gaussians.common(form, x.var(0) + floor, components)
         weights = jnp.full(components, 1 / components, x.dtype)
         first = start(weights, centres, spread)

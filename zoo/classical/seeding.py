@@ -1,63 +1,133 @@
-"""Where to begin with K centres: k-means++, and a few rounds of k-means.
+"""Where clusterings start: k-means++, or points drawn evenly; rounds of k-means.
 
-    c_1  any example;  then, one after the other,
-    c_k  an example x with probability proportional to min_{j < k} |x - c_j|^2
-    round: each example goes to its nearest centre; each centre to the mean of its own
+The first centre is a point drawn evenly; each further one is a point drawn with
 
-An example that is chosen already has probability 0, so that the centres differ as long
-as there are K different examples. A centre without examples stays where it is.
+    p(x) = w(x) d(x)^2 / sum of w d^2    d: the distance to the nearest centre so far
 
-Shapes: N examples, D features, K centres.
+Greedy, as in scikit-learn: of 2 + floor(log K) points so drawn the one is taken that
+leaves the least sum of w d^2. `trials=1` is the paper's form; drawn often enough, it is
+within a factor of 8 (log K + 2) of the best inertia on average.
+
+Shapes: N points, D features, K centres, T trials.
 
 References:
     Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA
     2007, https://theory.stanford.edu/~sergei/papers/kMeansPP-soda.pdf
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
-def seeds(
-    key: jax.Array, x: jax.Array, count: int, weight: jax.Array, rounds: int = 0
+def plus_plus(
+    key: jax.Array,
+    x: jax.Array,
+    k: int,
+    trials: int | None = None,
+    weight: jax.Array | None = None,
 ) -> jax.Array:
-    """Centres far from each other: [K, D].
+    """The numbers of K points, drawn by k-means++.
 
     Args:
-        key: of the draws.
-        x: examples, [N, D].
-        count: K, at most N.
-        weight: by which an example counts, >= 0, [N].
-        rounds: of k-means, after the draws.
+        key: for the draws.
+        x: [N, D]; of points far from 0 the mean should be taken off first.
+        k: K.
+        trials: T, points drawn for each centre, of which the best is taken; None:
+            2 + floor(log K).
+        weight: w, by which a point counts, >= 0, [N]; None: 1.
+
+    Returns:
+        int32 [K]. Where there are fewer different points than K, some are the same.
     """
-    # Drawn at once, as the largest of log chance + Gumbel noise: one program less.
-    noise = jax.random.gumbel(key, (count, len(x)), x.dtype)
+    trials = 2 + int(math.log(k)) if trials is None else trials
+    weight = jnp.ones(len(x), x.dtype) if weight is None else weight
+    draws = jax.random.uniform(key, (k, trials), x.dtype)
+    squares = jnp.square(x).sum(1)
 
-    def pick(k, chance):
-        return x[jnp.argmax(jnp.log(chance) + noise[k])]
+    def drawn(chance, uniform):  # [N], [T] -> [T]
+        mass = jnp.cumsum(chance)
+        passed = mass.reshape(1, -1) <= (uniform * mass[-1]).reshape(-1, 1)
+        return jnp.minimum(passed.sum(1, dtype=jnp.int32), len(x) - 1)
 
-    def add(k, carry):
+    def to(at):  # [T] -> [T, N], squared distances to these points
+        product = jnp.matmul(x[at], x.T, precision="highest")
+        apart = squares[at].reshape(-1, 1) + squares.reshape(1, -1) - 2 * product
+        itself = at.reshape(-1, 1) == jnp.arange(len(x)).reshape(1, -1)
+        return jnp.where(itself, 0, jnp.maximum(apart, 0))
+
+    def add(i, carry):
         chosen, least = carry
-        least = jnp.minimum(least, _squares(x, chosen[k - 1]))
-        return chosen.at[k].set(pick(k, least * weight)), least
+        at = drawn(least * weight, draws[i])
+        after = jnp.minimum(least.reshape(1, -1), to(at))  # [T, N]
+        best = (after @ weight).argmin()
+        return chosen.at[i].set(at[best]), after[best]
+
+    first = drawn(weight, draws[0, :1])
+    chosen = jnp.zeros(k, jnp.int32).at[0].set(first[0])
+    return jax.lax.fori_loop(1, k, add, (chosen, to(first)[0]))[0]
+
+
+def settled(
+    x: jax.Array, centres: jax.Array, weight: jax.Array, rounds: int
+) -> jax.Array:
+    """Centres after a few rounds of k-means; one without points stays where it is.
+
+    Args:
+        x: [N, D].
+        centres: [K, D].
+        weight: by which a point counts, >= 0, [N].
+        rounds: each point goes to its nearest centre, each centre to their mean.
+
+    Returns:
+        [K, D].
+    """
 
     def settle(_, centres):
-        parts = nearest(x, centres) * weight[:, None]
-        counts = parts.sum(0)[:, None]
+        parts = nearest(x, centres) * weight.reshape(-1, 1)
+        counts = parts.sum(0).reshape(-1, 1)
         means = (parts.T @ x) / jnp.where(counts > 0, counts, 1)
         return jnp.where(counts > 0, means, centres)
 
-    chosen = jnp.zeros((count, x.shape[1]), x.dtype).at[0].set(pick(0, weight))
-    least = jnp.full(len(x), jnp.inf, x.dtype)
-    chosen, _ = jax.lax.fori_loop(1, count, add, (chosen, least))
-    return jax.lax.fori_loop(0, rounds, settle, chosen)
+    return jax.lax.fori_loop(0, rounds, settle, centres)
 
 
 def nearest(x: jax.Array, centres: jax.Array) -> jax.Array:  # [N, D] -> [N, K]
-    """1 at the nearest centre of each example, of equal ones the first; else 0."""
-    near = jax.lax.map(lambda centre: _squares(x, centre), centres).argmin(0)
+    """1 at the nearest centre of each point, of equal ones the first; else 0."""
+    squares = lambda centre: jnp.sum((x - centre.reshape(1, -1)) ** 2, axis=1)
+    near = jax.lax.map(squares, centres).argmin(0)
     return jax.nn.one_hot(near, len(centres), dtype=x.dtype)
 
 
-def _squares(x, centre):  # [N]
-    return jnp.sum((x - centre[None]) ** 2, axis=1)
+def evenly(
+    key: jax.Array, x: jax.Array, k: int, trials: int | None = None
+) -> jax.Array:
+    """The numbers of K different points, each set of them as likely as any.
+
+    Args:
+        key: for the draw.
+        x: [N, D].
+        k: K.
+        trials: not used.
+
+    Returns:
+        int32 [K].
+    """
+    del trials
+    return jax.random.permutation(key, len(x))[:k].astype(jnp.int32)
+
+
+STARTS = {"k-means++": plus_plus, "random": evenly}
+
+
+def positive(name: str, value: int) -> None:
+    """Refuses what is not a positive integer.
+
+    Raises:
+        ValueError: another thing, or a number below 1.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
