@@ -114,7 +114,7 @@ def test_random_is_the_paper():
 
 
 def test_random_keeps_what_is_small():
-    """Each product is made orthonormal: two at once would square the condition."""
+    """Singular values over nine decades."""
     rng = np.random.default_rng(0)
     u, v = (np.linalg.qr(rng.normal(size=(n, 10)))[0] for n in (60, 10))
     s = 10.0 ** -np.arange(10)
