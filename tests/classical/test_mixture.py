@@ -320,6 +320,12 @@ def test_seeds_are_drawn_by_squared_distance():
     np.testing.assert_array_equal(np.sort(drawn, axis=1), [[0, 1, 3]] * 8000)
 
 
+def test_a_centre_without_examples_stays():
+    two = jnp.repeat(jnp.array([[1.0, 2.0], [5.0, 5.0]]), 3, axis=0)
+    centres = seeding.seeds(jax.random.key(0), two, 3, jnp.ones(6), rounds=2)
+    assert {tuple(c) for c in centres.tolist()} == {(1.0, 2.0), (5.0, 5.0)}
+
+
 X = np.arange(12.0).reshape(6, 2)
 GOOD = dict(weights=np.ones(1), means=np.ones((1, 2)), covariances=np.ones((1, 2)))
 

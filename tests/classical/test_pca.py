@@ -113,6 +113,15 @@ def test_random_is_the_paper():
     assert found == sorted(found, reverse=True) and found[-1] < 1e-12
 
 
+def test_random_keeps_what_is_small():
+    """Singular values over nine decades."""
+    rng = np.random.default_rng(0)
+    u, v = (np.linalg.qr(rng.normal(size=(n, 10)))[0] for n in (60, 10))
+    s = 10.0 ** -np.arange(10)
+    got = fitted((u * s) @ v.T, 10, "random", False)
+    np.testing.assert_allclose(got.singular, s, rtol=1e-5)
+
+
 @pytest.mark.parametrize("whiten", [False, True])
 def test_coordinates(whiten):
     x = cloud((50, 4))
