@@ -16,3 +16,4 @@ from zoo.training.run import Run as Run
 from zoo.training.run import RunError as RunError
 from zoo.training.sweep import SweepResult as SweepResult
 from zoo.training.sweep import sweep as sweep
+from zoo.training.sweep import sweeper as sweeper
