@@ -8,8 +8,8 @@ Every run sees the same batches, so what multiplies the inputs is one large matm
 all runs. Several devices take equal shares of the runs; nothing is reduced.
 
 Compiling is most of a short sweep. A `sweeper` compiles once for all its sweeps, if
-the runs go `at_once` at a time: thirty-six rates and then ten seeds, twelve at once,
-are four calls of one program.
+the runs go `at_once` at a time: thirty-six rates and then ten seeds, four at once, are
+twelve calls of one program.
 
 On a CPU a convolution mapped over kernels becomes a grouped convolution, and one
 inside a scan is slower still (a factor of fifty); learners that convolve are looped
