@@ -19,24 +19,27 @@ are the same to the bit.
 
 import dataclasses
 import json
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from rich.console import Console
 from rich.table import Table
 
 import optim
 import zoo
-from zoo.learner import mean
-from zoo.training import Machine, Run, figures
+from zoo.training import Machine, Run, Tuned
 from zoo.training.cli import run
 from zoo.training.progress import Progress
 from zoo.training.report import Report
+from zoo.training.tuned_report import HEADERS, SPREAD, add_figures, rows
 
+RUNS = "runs.npz"
+FREE = {"data_dir", "run", "replay", "progress", "machine"}  # flags that do not count
+GROUND = 512  # examples of the batch on which surfaces are drawn
 SURFACES = (optim.rosenbrock, optim.rastrigin)
 
 
@@ -55,7 +58,7 @@ class Config:
             of the images is the same.
         steps: of each run.
         batch_size: examples of a step.
-        path_steps: of the paths on the test surfaces.
+        path_steps: of the paths on two test surfaces; 0 for no such figures.
         side: points along an edge of the loss surface under a network's path.
         data: the data set.
         data_dir: where it lies, if not in the usual places.
@@ -84,27 +87,6 @@ class Config:
     machine: Machine = Machine()
 
 
-class Line(NamedTuple):
-    """What one optimizer did with one model, as arrays.
-
-    Shapes: R rates, S seeds, W windows, N points of a path, P parameters.
-    """
-
-    rates: np.ndarray  # [R]
-    losses: np.ndarray  # [R], training loss over the last tenth; inf if it diverged
-    rate: np.ndarray  # the best
-    loss: np.ndarray  # [S] at the best rate, over the last tenth
-    accuracy: np.ndarray  # [S] on the test set
-    steps: np.ndarray  # [W]
-    curve: np.ndarray  # [S, W]
-    path: np.ndarray  # [N, 2], of the first seed's parameters in their plane
-    explained: np.ndarray  # [2], the plane's shares of the path
-    x: np.ndarray  # [side], the surface's grid
-    y: np.ndarray  # [side]
-    surface: np.ndarray  # [side, side], training loss on one batch of 512
-    seconds: np.ndarray  # of all its runs
-
-
 def main(cfg: Config) -> dict[str, float]:
     """Runs the grid, prints the table and writes the report.
 
@@ -117,45 +99,41 @@ def main(cfg: Config) -> dict[str, float]:
             from what is in the run folder, or finds nothing there.
     """
     cfg.machine.start()
-    names = optim.names() if cfg.every else tuple(dict.fromkeys(
-        ("sgd", *cfg.optimizers, "adam")
-    ))  # fmt: skip
-    _check(cfg, names)
-    dataset = zoo.data.load(cfg.data, cfg.data_dir)
+    named = dict.fromkeys(("sgd", *cfg.optimizers, "adam"))
+    names = optim.names() if cfg.every else tuple(named)
     folder = Path(cfg.run or Path("runs", "compare_optimizers", "-".join(cfg.models)))
-    kept = folder / "runs.npz"
-    if cfg.replay and not kept.exists():
-        raise ValueError(f"replay needs a run: there is no {kept}")
-    lines = {}
-    with Run(folder, dataclasses.asdict(cfg), tensorboard=False):
+    _check(cfg, names, folder)
+    dataset = zoo.data.load(cfg.data, cfg.data_dir)
+    settings = dataclasses.asdict(cfg)
+    with nullcontext() if cfg.replay else Run(folder, settings, tensorboard=False):
         with Progress(cfg.progress) as progress:
-            for model in cfg.models:
-                for name in names:
-                    line = _compare(cfg, dataset, model, name, progress)
-                    lines[model, name] = line
-        arrays = {
-            f"{model}/{name}/{field}": array
-            for (model, name), line in lines.items()
-            for field, array in line._asdict().items()
-        }
+            found = {
+                model: _compare(cfg, dataset, model, names, progress)
+                for model in cfg.models
+            }
+        for model, methods in found.items():
+            table = Table(*HEADERS, box=None, title=model, caption=SPREAD)
+            for row in rows(methods):
+                table.add_row(*row)
+            Console().print(table)
+        arrays = _arrays(found)
+        numbers = _numbers(arrays)
         if cfg.replay:
-            _same(arrays, kept)
+            print(_same(arrays, folder / RUNS))
         else:
-            np.savez(kept, **arrays)
-        numbers = _numbers(lines)
-        (folder / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
-        _print(lines)
-        print(f"report: {_report(cfg, names, lines, folder)}")
+            np.savez(folder / RUNS, **arrays)
+            (folder / "numbers.json").write_text(json.dumps(numbers, indent=1) + "\n")
+            print(f"report: {_report(cfg, names, found, folder)}")
     return numbers
 
 
-def _check(cfg: Config, names) -> None:
+def _check(cfg: Config, names, folder: Path) -> None:
     """Refuses now what would be refused after half of the work."""
     if not cfg.models:
         raise ValueError("models must have at least one value")
     for name, least in (
         ("rates", 1), ("seeds", 1), ("steps", 1), ("batch_size", 1),
-        ("path_steps", 1), ("side", 2),
+        ("path_steps", 0), ("side", 2),
     ):  # fmt: skip
         if getattr(cfg, name) < least:
             raise ValueError(
@@ -175,6 +153,17 @@ def _check(cfg: Config, names) -> None:
         zoo.create(model)
     for name in names:
         optim.get(name, learning_rate=cfg.least_rate)
+    if cfg.replay:
+        if not (folder / RUNS).exists():
+            raise ValueError(f"replay needs a run: there is no {folder / RUNS}")
+        old = json.loads((folder / "config.json").read_text())
+        new = json.loads(json.dumps(dataclasses.asdict(cfg)))
+        for flag in new.keys() - FREE:
+            if old.get(flag) != new[flag]:
+                raise ValueError(
+                    f"replay needs the flags of the run in {folder}: {flag} was "
+                    f"{old.get(flag)!r}, got {new[flag]!r}"
+                )
 
 
 def _grid(cfg: Config) -> tuple[float, ...]:
@@ -182,11 +171,13 @@ def _grid(cfg: Config) -> tuple[float, ...]:
     return tuple(float(f"{rate:.6g}") for rate in rates)
 
 
-def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line:
-    train, test = dataset.train, dataset.test
-    transform = zoo.data.standardize(train)
+def _compare(cfg: Config, dataset, model: str, names, progress) -> dict:
+    """optimizer -> what it did with the model; one judge for all of them."""
+    transform = zoo.data.standardize(dataset.train)
+    batches = partial(zoo.data.batches, dataset.train, transform=transform)
+    tests = zoo.data.once(dataset.test, 4 * cfg.batch_size, transform=transform)
 
-    def build(axis_name=None, learning_rate=None):
+    def build(optimizer, axis_name=None, learning_rate=None):
         return zoo.supervised(
             zoo.create(model, num_classes=len(dataset.classes), axis_name=axis_name),
             zoo.functional.cross_entropy,
@@ -195,148 +186,63 @@ def _compare(cfg: Config, dataset, model: str, optimizer: str, progress) -> Line
             axis_name=axis_name,
         )
 
-    stream = zoo.data.batches(train, cfg.batch_size, transform=transform)
-
-    def sweep(what, rates, seeds, evaluation=None):
-        return zoo.training.sweep(
-            build,
-            stream,
+    ground = batches(min(GROUND, len(dataset.train["y"]))).at(0)
+    judge = zoo.training.judge(build("sgd", None, cfg.least_rate), tests, ground)
+    return {
+        name: zoo.training.tuned(
+            partial(build, name),
+            batches(cfg.batch_size),
             cfg.steps,
-            grid={"learning_rate": rates},
-            seeds=seeds,
-            evaluation=evaluation,
+            rates=_grid(cfg),
+            seeds=cfg.seeds,
+            judge=judge,
+            side=cfg.side,
             progress=progress,
-            label=f"{model} {optimizer}: {what}",
+            label=f"{model} {name}",
         )
-
-    rates = _grid(cfg)
-    search = sweep("rates", rates, (0,))
-    losses = search.history["loss"][:, -1]
-    losses = np.where(np.isfinite(losses), losses, np.inf)
-    rate = rates[int(losses.argmin())]
-    tests = zoo.data.once(test, 4 * cfg.batch_size, transform=transform)
-    final = sweep("seeds", (rate,), range(1, cfg.seeds + 1), tests)
-    whole = zoo.data.batches(train, min(512, len(train["y"])), transform=transform)
-    learner = build(None, rate)
-    walked, x, y, values = _plane(cfg, learner, stream, whole.at(0))
-    return Line(
-        rates=np.array(rates),
-        losses=losses,
-        rate=np.array(rate),
-        loss=final.history["loss"][:, -1],
-        accuracy=final.final["accuracy"],
-        steps=final.steps,
-        curve=final.history["loss"],
-        path=walked.coordinates,
-        explained=walked.explained,
-        x=x,
-        y=y,
-        surface=values,
-        seconds=np.array(search.seconds + final.seconds),
-    )
+        for name in names
+    }
 
 
-def _plane(cfg: Config, learner, stream, batch):
-    """The path of the first seed's parameters in its plane, and the loss there."""
-    key = jax.random.fold_in(jax.random.key(1), 0)
-    step = jax.jit(learner.step, donate_argnums=0)
-    state = jax.jit(learner.init)(key, stream.at(0))
-    every, points = max(1, cfg.steps // 25), []
-    for i in range(cfg.steps + 1):
-        if i % every == 0 or i == cfg.steps:
-            points.append(ravel_pytree(state.params)[0])
-        if i < cfg.steps:
-            state, _ = step(state, stream.at(i))
-    if len(points) < 3:
-        points += [points[-1]] * (3 - len(points))
-    path = optim.plane(jnp.stack(points))
-
-    def loss(params):  # without the optimizer's own idea of where to evaluate
-        at = state._replace(params=params, opt_state=())
-        return mean(learner.evaluate(at, batch)["loss"])
-
-    return jax.device_get((path, *optim.surface(loss, state.params, path, cfg.side)))
+def _arrays(found: dict[str, dict[str, Tuned]]) -> dict[str, np.ndarray]:
+    return {
+        f"{model}/{name}/{field}": array
+        for model, methods in found.items()
+        for name, each in methods.items()
+        for field, array in each._asdict().items()
+    }
 
 
-def _same(arrays: dict[str, np.ndarray], kept: Path) -> None:
+def _same(arrays: dict[str, np.ndarray], kept: Path) -> str:
     """Compares a replay with what was kept, to the bit; times differ, of course.
 
     Raises:
         ValueError: it differs; the first array that does is named.
     """
     with np.load(kept) as old:
-        if set(old.files) != set(arrays):
-            raise ValueError(f"{kept} is of other models or optimizers")
         for name, array in arrays.items():
             same = np.array_equal(old[name], array, equal_nan=True)
             if not (same or name.endswith("/seconds")):
                 raise ValueError(f"the replay differs from {kept} in {name}")
-    print(f"replayed: {len(arrays)} arrays, the same to the bit")
+    return f"replayed: {len(arrays)} arrays, the same to the bit as in {kept}"
 
 
-def _numbers(lines: dict[tuple[str, str], Line]) -> dict[str, float]:
+def _numbers(arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    shown = {"rate", "loss", "accuracy", "seconds"}
     return {
-        f"{model}/{name}/{field}": float(np.mean(getattr(line, field)))
-        for (model, name), line in lines.items()
-        for field in ("rate", "loss", "accuracy", "seconds")
+        name: float(array.mean())
+        for name, array in arrays.items()
+        if name.rpartition("/")[2] in shown
     }
 
 
-def _row(key: tuple[str, str], line: Line) -> tuple[str, ...]:
-    def spread(x):
-        return f"{x.mean():.3f} ± {(x.max() - x.min()) / 2:.3f}"
-
-    accuracy, seconds = spread(line.accuracy), f"{line.seconds:.1f}"
-    rate, loss = f"{line.rate:.2g}", spread(line.loss)
-    return *key, rate, loss, accuracy, seconds
-
-
-HEADERS = ("model", "optimizer", "best rate", "final loss", "test accuracy", "seconds")
-
-
-def _print(lines: dict[tuple[str, str], Line]) -> None:
-    table = Table(*HEADERS, box=None, caption="± half the range over the seeds")
-    for key, line in lines.items():
-        table.add_row(*_row(key, line))
-    Console().print(table)
-
-
-def _report(cfg: Config, names, lines, folder: Path) -> Path:
+def _report(cfg: Config, names, found, folder: Path) -> Path:
     report = Report("Optimizers compared", f"{cfg.data}, {cfg.steps} steps")
-    rows = [_row(key, line) for key, line in lines.items()]
-    report.table(HEADERS, rows, "± half the range over seeds")
-    for model in cfg.models:
-        of = {name: lines[model, name] for name in names}
-        curves = {
-            f"{name} {line.rate:.2g}": (
-                line.steps,
-                *np.quantile(line.curve, (0.5, 0.1, 0.9), axis=0),
-            )
-            for name, line in of.items()
-        }
-        report.figure(
-            figures.curves(curves, "step", "training loss", log=True),
-            f"{model}: training loss at each optimizer's best rate, median over the "
-            "seeds; the band is from the first decile to the ninth.",
-            f"{model}_curves",
-        )
-        rates = {name: (line.losses,) * 3 for name, line in of.items()}
-        report.figure(
-            figures.sensitivity(_grid(cfg), rates),
-            f"{model}: final training loss by learning rate; a rate that diverged has "
-            "no point.",
-            f"{model}_sensitivity",
-        )
-        for name, line in of.items():
-            surface = line.x, line.y, line.surface
-            first, second = (f"{share:.0%} of the path" for share in line.explained)
-            report.figure(
-                figures.landscape(*surface, line.path, first, second),
-                f"{model}: the way of {name} at rate {line.rate:.2g}, from square to "
-                "star, in the plane where it moves most, over the training loss there.",
-                f"{model}_{name}_plane",
-            )
-    for surface in SURFACES:
+    for model, methods in found.items():
+        caption = f"{model}; {SPREAD}"
+        report.table(HEADERS, rows(methods), caption)
+        add_figures(report, model, methods, f"{GROUND} training examples")
+    for surface in SURFACES if cfg.path_steps else ():
         paths = dict(_best_path(cfg, name, surface) for name in names)
         report.figure(
             optim.picture(paths, surface),

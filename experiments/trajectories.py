@@ -30,6 +30,8 @@ from optim.page import Walk, page
 from zoo.training import Machine, Run
 from zoo.training.cli import run
 
+COLUMNS = 3  # of a printed table, at most
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -145,6 +147,7 @@ def _settings(name: str, rate: float) -> str:
     """The arguments of the optimizer, as its formula names them."""
     defaults = inspect.signature(optim.table.OPTIMIZERS[name]).parameters
     settings = {k: p.default for k, p in defaults.items() if p.default != p.empty}
+    settings.pop("learning_rate", None)  # adadelta's has a default
     settings = {"learning_rate": f"{rate:g}"} | settings
     return ", ".join(f"{k} = {v}" for k, v in settings.items() if v is not None)
 
@@ -157,15 +160,26 @@ def _formula(name: str) -> str:
 
 
 def _print(problems, names, numbers) -> None:
-    table = Table("problem", *names, box=None, caption="value above the least, at rate")
-    for problem in problems:
-        cells = [
-            f"{numbers[f'{problem.name}/{name}/above']:.3g} at "
-            f"{numbers[f'{problem.name}/{name}/rate']:g}"
-            for name in names
-        ]
-        table.add_row(problem.name, *cells)
-    Console().print(table)
+    """Few optimizers are columns; many are rows, for some problems at a time."""
+
+    def cell(problem, name):
+        of = f"{problem.name}/{name}"
+        return f"{numbers[f'{of}/above']:.2g} at {numbers[f'{of}/rate']:g}"
+
+    console = Console()
+    console.print("mean value of the last tenth above the least, at the best rate:")
+    if len(names) <= COLUMNS:
+        table = Table("problem", *names, box=None)
+        for problem in problems:
+            table.add_row(problem.name, *(cell(problem, name) for name in names))
+        console.print(table)
+        return
+    for first in range(0, len(problems), COLUMNS):
+        some = problems[first : first + COLUMNS]
+        table = Table("optimizer", *(problem.name for problem in some), box=None)
+        for name in names:
+            table.add_row(name, *(cell(problem, name) for problem in some))
+        console.print(table, "")
 
 
 if __name__ == "__main__":

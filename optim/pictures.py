@@ -90,7 +90,10 @@ def _drawn(paths, problem: Problem) -> tuple["Figure", "Axes", list]:
     """The figure, its axes, and each path's line and end."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 5.4), layout="constrained", facecolor="white")
+    size = (7.2, 5.4)
+    if len(paths) > 16:  # a legend that is longer than the picture is high
+        size = (8.8, 0.22 * (len(paths) + 3))
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
     axes = figure.add_subplot()
     flat = len(problem.bounds) == 1
     (_curve if flat else _contours)(axes, problem)

@@ -16,11 +16,13 @@ References:
     to neural network training", NeurIPS 2018, https://arxiv.org/abs/1806.08805
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
@@ -32,6 +34,7 @@ class Plane(NamedTuple):
     explained: jax.Array  # [2]: shares of the squared distance from the origin
 
 
+@jax.jit
 def plane(points: jax.Array) -> Plane:
     """The plane of a path.
 
@@ -61,7 +64,9 @@ def surface(
     """The values of a function of parameters over the part of a plane with the path.
 
     Args:
-        f: parameters -> scalar, such as the loss on a fixed batch.
+        f: parameters -> scalar, such as the loss on a fixed batch; called for one point
+            at a time, so it should be jitted. One that is handed in again for another
+            path is not compiled again.
         like: parameters, for their shapes and types.
         on: the plane.
         side: points of the grid along each axis.
@@ -72,13 +77,21 @@ def surface(
         second axis' coordinate first.
     """
     _, unravel = ravel_pytree(like)
-    low, high = on.coordinates.min(0), on.coordinates.max(0)
-    room = margin * jnp.maximum(high - low, 1e-3 * jnp.max(high - low))
-    x, y = (
-        jnp.linspace(*ends, side) for ends in zip(low - room, high + room, strict=True)
-    )
-    places = jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)  # [side * side, 2]
-    value = jax.jit(lambda on, place: f(unravel(on.origin + place @ on.axes)))
+    x, y, places = _grid(on.coordinates, side, margin)
+    places = np.asarray(places)
     # One at a time: on a CPU a convolution in a loop or mapped is far slower.
-    values = jnp.stack([value(on, place) for place in places])
-    return x, y, values.reshape(side, side)
+    values = [np.asarray(f(_params(unravel, on, place))) for place in places]
+    return x, y, jnp.asarray(values).reshape(side, side)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _grid(coordinates: jax.Array, side: int, margin: float):
+    low, high = coordinates.min(0), coordinates.max(0)
+    room = margin * jnp.maximum(high - low, 1e-3 * jnp.max(high - low))
+    x, y = jnp.linspace(low - room, high + room, side).T
+    return x, y, jnp.stack(jnp.meshgrid(x, y), -1).reshape(-1, 2)  # [side * side, 2]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _params(unravel, on: Plane, place: jax.Array) -> optax.Params:
+    return unravel(on.origin + place @ on.axes)

@@ -18,7 +18,7 @@ class Trace(NamedTuple):
     values: jax.Array  # [T + 1], f at the positions, without noise
     gradients: jax.Array  # [T, D], as the optimizer saw them, with noise
     updates: jax.Array  # [T, D], what the steps added
-    state: dict[str, jax.Array]  # name -> [T + 1, ...], what the optimizer kept
+    state: dict[str, jax.Array]  # name -> [T + 1, ...], what it kept, but for keys
 
 
 def trace(
@@ -103,7 +103,11 @@ def trajectory(
 
 
 def _named(tree) -> dict[str, jax.Array]:
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    leaves = [
+        (path, leaf)
+        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)  # no numbers to show
+    ]
     full = [jax.tree_util.keystr(p, simple=True, separator=".") for p, _ in leaves]
     short = [
         next((k.name for k in reversed(p) if hasattr(k, "name")), whole)

@@ -5,6 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const slider = element("step");
 const FIRST = 4; // of the surface's traces, the first that is a path
+const STROKES = { solid: [9], dash: [6, 3], dot: [2, 2], dashdot: [6, 2, 2, 2] }; // px
 const SHOWN = 8; // of the optimizers, so many are chosen at the beginning
 
 let problem = data.problems[0];
@@ -166,6 +167,16 @@ function play() {
   }, 1000 / Number(element("speed").value));
 }
 
+// A line as it is drawn, as the background of a box.
+function stroke(o) {
+  let end = 0;
+  const stops = STROKES[o.dash].map((length, i) => {
+    const colour = i % 2 ? "transparent" : o.colour;
+    return `${colour} ${end}px ${(end += length)}px`;
+  });
+  return `repeating-linear-gradient(to right, ${stops.join(", ")})`;
+}
+
 data.problems.forEach((p, i) => element("problem").add(new Option(p.title, i)));
 data.optimizers.forEach((o, i) => {
   const box = document.createElement("input");
@@ -180,7 +191,7 @@ data.optimizers.forEach((o, i) => {
   });
   const swatch = document.createElement("span");
   swatch.className = "swatch";
-  swatch.style.borderTopColor = o.colour;
+  swatch.style.background = stroke(o);
   const label = document.createElement("label");
   label.append(box, swatch, o.name);
   element("optimizers").append(label);

@@ -307,8 +307,9 @@ def test_seeds_are_drawn_by_squared_distance():
     """The second of two, many times, against its probabilities."""
     x = jnp.array([[0.0], [1.0], [3.0]])
     keys = jax.random.split(jax.random.key(0), 8000)
-    draw = lambda key: seeding.seeds(key, x, 3, jnp.array([1.0, 1.0, 2.0]))[:, 0]
-    drawn = np.asarray(jax.jit(jax.vmap(draw))(keys))
+    weight = jnp.array([1.0, 1.0, 2.0])
+    draw = lambda key: seeding.plus_plus(key, x, 3, trials=1, weight=weight)
+    drawn = np.asarray(x)[jax.jit(jax.vmap(draw))(keys), 0]
     share = lambda a, b: ((drawn[:, 0] == a) & (drawn[:, 1] == b)).mean()
     # P(first) P(second | first), each by weight and the second by distance.
     chances = {(0, 1): 1 / 4 * 1 / 19, (0, 3): 1 / 4 * 18 / 19}

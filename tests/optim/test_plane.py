@@ -61,6 +61,21 @@ def test_surface_is_the_function_over_the_plane(flat):
     np.testing.assert_allclose(y[-1], high[1] + 0.5 * (high - low)[1], rtol=1e-5)
 
 
+def test_a_function_is_compiled_once_for_all_surfaces(flat):
+    _, _, points = flat
+    traced = []
+
+    @jax.jit
+    def f(params):
+        traced.append(params)
+        return jnp.sum(params["a"])
+
+    for path in (points, points[2:]):
+        found = optim.plane(jnp.float32(path))
+        optim.surface(f, {"a": jnp.zeros((5, 8))}, found, side=2)
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize("shape", [(2, 5), (5, 1), (5,), (3, 2, 2)])
 def test_refuses_what_spans_no_plane(shape):
     with pytest.raises(ValueError, match="points must be .* got shape"):

@@ -155,3 +155,9 @@ def test_a_key_is_for_noise_and_noise_needs_a_key():
         optim.trace(optim.sgd(0.1), optim.noisy_quadratic())
     with pytest.raises(ValueError, match="key must be None for beale"):
         optim.trajectory(optim.sgd(0.1), optim.beale, key=jax.random.key(0))
+
+
+def test_keys_are_not_among_what_is_shown():
+    state = optim.trace(optim.sophia(0.1), optim.paraboloid, steps=2).state
+    assert all(jnp.issubdtype(leaf.dtype, jnp.number) for leaf in state.values())
+    assert {"m", "h"} <= set(state) and state["m"].shape == (3, 2)

@@ -51,6 +51,17 @@ def test_sensitivity_marks_the_best_and_leaves_out_what_diverged(tmp_path, best,
     figure.savefig(tmp_path / "t.svg")
 
 
+def test_sensitivity_s_axis_ends_where_it_is_told(tmp_path):
+    """One run that went off would press all others flat."""
+    mean = np.array([0.5, 2.0, 1e22])
+    figure = figures.sensitivity([0.1, 1.0, 10.0], {"a": (mean,) * 3}, top=3.0)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log" and axes.get_ylim() == (0.45, 3.0)
+    wild = figures.sensitivity([0.1], {"a": ([np.inf],) * 3}, top=3.0)
+    assert wild.axes[0].get_ylim() == (1.35, 3.0)
+    figure.savefig(tmp_path / "t.svg")
+
+
 def test_sensitivity_refuses():
     with pytest.raises(ValueError, match="best must be 'min' or 'max', got 'least'"):
         figures.sensitivity([1.0], {}, best="least")
@@ -58,6 +69,39 @@ def test_sensitivity_refuses():
         figures.sensitivity([0.0, 1.0], {})
     with pytest.raises(ValueError, match=r"series\['a'\] must be 4 arrays"):
         figures.sensitivity([1.0, 2.0], {"a": ([1.0], [1.0], [1.0])})
+
+
+def test_a_long_legend_is_all_in_the_picture(tmp_path):
+    series = {f"an optimizer of long name {i}": ([0, 1], [1, i]) for i in range(27)}
+    figure = figures.curves(series, "step", "loss")
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert box.y0 >= 0 and box.x1 <= whole.x1 + 1 and box.y1 <= whole.y1 + 1
+    assert figure.axes[0].bbox.width > 250  # and leaves room for the lines
+
+
+def test_landscapes(tmp_path):
+    x, y = np.arange(4.0), np.arange(3.0)
+    values = 1 + x + y[:, None]
+    path = np.array([[3.0, 2.0], [1.0, 1.0], [0.0, 0.0]])
+    panel = dict(x=x, y=y, values=values, path=path, xlabel="90%", ylabel="5%")
+    wild = panel | {"path": np.full((3, 2), np.nan)}
+    figure = figures.landscapes({"a": panel, "b": panel, "c": wild, "d": panel})
+    assert len(figure.axes) == 6  # two rows of three
+    shown = figure.axes[0]
+    assert (shown.get_title(), shown.get_xlabel(), shown.get_ylabel()) == (
+        "a", "90%", "5%",
+    )  # fmt: skip
+    way, square, star = shown.lines
+    np.testing.assert_array_equal(way.get_xydata(), path)
+    assert (square.get_marker(), star.get_marker()) == ("s", "*")
+    np.testing.assert_array_equal(square.get_xydata(), path[:1])
+    np.testing.assert_array_equal(star.get_xydata(), path[-1:])
+    assert [text.get_text() for text in figure.axes[2].texts] == ["diverged"]
+    figure.savefig(tmp_path / "t.svg")
+    with pytest.raises(ValueError, match=r"values of a must be \[4, 3\]"):
+        figures.landscapes({"a": panel | {"x": y, "y": x}})
 
 
 def test_confusion_counts():

@@ -16,3 +16,8 @@ from zoo.training.run import Run as Run
 from zoo.training.run import RunError as RunError
 from zoo.training.sweep import SweepResult as SweepResult
 from zoo.training.sweep import sweep as sweep
+from zoo.training.sweep import sweeper as sweeper
+from zoo.training.tuned import Judge as Judge
+from zoo.training.tuned import Tuned as Tuned
+from zoo.training.tuned import judge as judge
+from zoo.training.tuned import tuned as tuned

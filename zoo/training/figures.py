@@ -62,6 +62,7 @@ def sensitivity(
     xlabel: str = "learning rate",
     log: bool = False,
     title: str = "",
+    top: float | None = None,
 ) -> "Figure":
     """A result over learning rates: a peak is tuned, a plateau is robust.
 
@@ -74,6 +75,7 @@ def sensitivity(
         xlabel: name of the horizontal axis.
         log: a logarithmic vertical axis too.
         title: above the plot.
+        top: where the vertical axis, then logarithmic, ends; lines may leave it there.
 
     Raises:
         ValueError: a rate is not above 0, a series is not of three arrays as long as
@@ -100,49 +102,65 @@ def sensitivity(
             axes.plot(x[at], mean[at], color=style["color"], zorder=3, **star)
     axes.set_xscale("log")
     _plain(axes.xaxis)
-    if log:
+    if log or top is not None:
         axes.set_yscale("log")
         _plain(axes.yaxis)
+    if top is not None:
+        seen = [line.get_ydata() for line in axes.lines]
+        seen = np.concatenate([y[(y > 0) & (y < top)] for y in seen] or [[]])
+        axes.set_ylim(0.9 * min(seen, default=top / 2), top)
     _legend(figure, axes, len(series))
     return figure
 
 
-def landscape(
-    x: np.ndarray,
-    y: np.ndarray,
-    values: np.ndarray,
-    path: np.ndarray,
-    xlabel: str = "",
-    ylabel: str = "",
-    title: str = "",
-) -> "Figure":
-    """A path over the contours of a surface, which are log-spaced.
+def landscapes(panels: Mapping[str, Mapping], columns: int = 3) -> "Figure":
+    """Paths, each over the contours of its surface, which are log-spaced.
 
     Args:
-        x: coordinates of the surface's columns, [X].
-        y: those of its rows, [Y].
-        values: its heights, > 0, [Y, X]; those that are not finite stay blank.
-        path: points, the first to the last, [N, 2].
-        xlabel: name of the horizontal axis.
-        ylabel: name of the vertical one.
-        title: above the plot.
+        panels: title -> x, the coordinates of the surface's columns, [X]; y, those of
+            its rows, [Y]; values, its heights, > 0, [Y, X], of which those that are
+            not finite stay blank; path, points from square to star, [N, 2]; and
+            xlabel and ylabel.
+        columns: panels in a row, at most.
 
     Raises:
-        ValueError: values are not [Y, X].
+        ValueError: the values of a panel are not [Y, X].
     """
+    from matplotlib.figure import Figure
+
+    columns = max(1, min(columns, len(panels)))
+    rows = -(-len(panels) // columns)
+    size = (3.2 * columns + 0.4, 2.9 * rows + 0.2)
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    grid = figure.subplots(max(1, rows), columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, panel) in zip(grid.flat, panels.items(), strict=False):
+        _landscape(axes, title, **panel)
+    return figure
+
+
+def _landscape(axes: "Axes", title, x, y, values, path, xlabel="", ylabel="") -> None:
     if np.shape(values) != (len(y), len(x)):
         raise ValueError(
-            f"values must be [{len(y)}, {len(x)}], got shape {np.shape(values)}"
+            f"values of {title} must be [{len(y)}, {len(x)}], got shape "
+            f"{np.shape(values)}"
         )
-    figure, axes = _figure(xlabel, ylabel, title)
+    axes.set_title(title, color=INK, fontsize=10, fontweight="bold")
+    axes.set_xlabel(xlabel, color=INK, fontsize=8)
+    axes.set_ylabel(ylabel, color=INK, fontsize=8)
+    axes.tick_params(colors=INK, labelsize=7)
+    if not (np.isfinite(values).any() and np.isfinite(path).all()):
+        axes.text(0.5, 0.5, "diverged", transform=axes.transAxes, ha="center")
+        return
     heights = np.ma.masked_invalid(np.log10(np.maximum(values, 1e-12)))
     axes.contourf(x, y, heights, 24, cmap="Blues")
-    lines = axes.contour(x, y, heights, 12, colors=INK, linewidths=0.4, alpha=0.5)
-    axes.clabel(lines, fmt=lambda v: f"{10**v:.2g}", fontsize=7)
-    axes.plot(*np.transpose(path), "-o", color=COLOURS[1], markersize=3, linewidth=1.6)
-    axes.plot(*path[0], "ks", markersize=7, markeredgecolor="white")
-    axes.plot(*path[-1], "k*", markersize=13, markeredgecolor="white")
-    return figure
+    thin = dict(colors=INK, linewidths=0.4, linestyles="solid", alpha=0.5)
+    lines = axes.contour(x, y, heights, 8, **thin)
+    axes.clabel(lines, fmt=lambda v: f"{10**v:.2g}", fontsize=6)
+    axes.plot(*np.transpose(path), "-o", color=COLOURS[1], markersize=2, linewidth=1.4)
+    axes.plot(*path[0], "ks", markersize=6, markeredgecolor="white")
+    axes.plot(*path[-1], "k*", markersize=12, markeredgecolor="white")
 
 
 def confusion(
@@ -291,8 +309,11 @@ def _plain(axis) -> None:
 
 
 def _legend(figure: "Figure", axes: "Axes", count: int) -> None:
-    if count > 6:
-        figure.legend(loc="outside right upper", frameon=False, labelcolor=INK)
+    if count > 6:  # beside the plot, all of it
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width + 1.8, max(height + 0.8, 0.2 * count + 0.3))
+        look = dict(frameon=False, labelcolor=INK, fontsize=9)
+        figure.legend(loc="outside right upper", **look)
     elif count > 1:
         axes.legend(framealpha=0.85, edgecolor="none", labelcolor=INK)
 

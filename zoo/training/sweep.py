@@ -7,11 +7,16 @@ A builder is cheap and takes traced values, so `build(learning_rate=...)` can be
 Every run sees the same batches, so what multiplies the inputs is one large matmul for
 all runs. Several devices take equal shares of the runs; nothing is reduced.
 
+Compiling is most of a short sweep. A `sweeper` compiles once for all its sweeps, if
+the runs go `at_once` at a time: thirty-six rates and then ten seeds, four at once, are
+twelve calls of one program.
+
 On a CPU a convolution mapped over kernels becomes a grouped convolution, and one
 inside a scan is slower still (a factor of fifty); learners that convolve are looped
 there: one compiled step for all runs, one run after another.
 """
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +25,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
 
 from zoo.data.stream import Stream
 from zoo.errors import unknown
 from zoo.training.keys import is_key
 from zoo.training.loop import positive
-from zoo.training.parallel import jit_once
+from zoo.training.mapped import Mapped, convolves_on_cpu, looped, scanned
 from zoo.training.progress import Progress
 
 MODES = ("scan", "loop")
@@ -42,6 +45,8 @@ class SweepResult(NamedTuple):
         history: name -> mean over each window, [R, W].
         final: name -> evaluation at the end, [R]; empty without an evaluation.
         states: the last states, a leading axis R on every leaf, on the host.
+        path: snapshots of the first run, at its start and at each report, an axis
+            W + 1 on every leaf, on the host; None if none were asked for.
         seconds: from the first call to the last result, compiling included.
     """
 
@@ -50,6 +55,7 @@ class SweepResult(NamedTuple):
     history: dict[str, np.ndarray]
     final: dict[str, np.ndarray]
     states: Any
+    path: Any
     seconds: float
 
 
@@ -61,11 +67,9 @@ def sweep(
     grid: Mapping[str, Sequence[float]],
     seeds: Sequence[int] = (0,),
     evaluation: Stream | None = None,
-    log_every: int | None = None,
-    devices: Sequence | None = None,
-    mode: str | None = None,
     progress: Progress | None = None,
     label: str = "sweep",
+    **options: Any,
 ) -> SweepResult:
     """Runs a learner once for every point of the grid and every seed.
 
@@ -79,140 +83,97 @@ def sweep(
         grid: hyperparameter -> values.
         seeds: of the learner's key.
         evaluation: a finite stream, on which every run is evaluated at its end.
-        log_every: steps between reports; None: a tenth of `steps`.
-        devices: over which the runs are shared in mode `scan`; None for all.
-        mode: `scan` or `loop`; None: `loop` for a convolution on a CPU.
         progress: a display of which a bar is begun; None shows nothing.
         label: what the bar is called.
+        **options: of `sweeper`.
 
     Raises:
         ValueError: an empty grid axis, a value that is not a number, a bad count.
     """
-    began = time.perf_counter()
+    once = sweeper(build, stream, steps, **options)
+    return once(grid, seeds, evaluation, progress, label)
+
+
+def sweeper(
+    build: Callable,
+    stream: Stream,
+    steps: int,
+    *,
+    log_every: int | None = None,
+    devices: Sequence | None = None,
+    mode: str | None = None,
+    at_once: int | None = None,
+    snapshot: Callable | None = None,
+) -> Callable[..., SweepResult]:
+    """A function that sweeps, and compiles only when it must.
+
+    Args:
+        build: as for `sweep`; also stream and steps.
+        stream: the batches.
+        steps: of each run.
+        log_every: steps between reports; None: a tenth of `steps`.
+        devices: over which the runs are shared in mode `scan`; None for all.
+        mode: `scan` or `loop`; None: `loop` for a convolution on a CPU.
+        at_once: how many runs one program of mode `scan` takes; None for all of a
+            sweep. Sweeps of other sizes share a program if it is given, and memory is
+            bounded. The last program of a sweep is filled up.
+        snapshot: state -> what of it is kept on the way of each sweep's first run.
+
+    Returns:
+        run(grid, seeds=(0,), evaluation=None, progress=None, label="sweep"), which
+        returns a `SweepResult` and takes what `sweep` takes.
+
+    Raises:
+        ValueError: a bad count, an unknown mode.
+    """
     positive("steps", steps)
     log_every = min(steps, log_every or -(-steps // 10))
     positive("log_every", log_every)
-    points = _points(grid, seeds)
-    learner = build(None, **{k: v for k, v in points[0].items() if k != "seed"})
-    columns = {k: np.array([p[k] for p in points]) for k in points[0]}
-    if mode is None:
-        mode = "loop" if _convolves_on_cpu(learner, stream.at(0)) else "scan"
-    if mode not in MODES:
+    if at_once is not None:
+        positive("at_once", at_once)
+    if mode not in (None, *MODES):
         raise unknown("sweep mode", mode, MODES)
-    progress = progress or Progress(enabled=False)
-    runs = "1 run" if len(points) == 1 else f"{len(points)} runs"
-    progress.begin(f"{label}, {runs}", len(points) * steps)
-    run = _scanned if mode == "scan" else _looped
-    states, sums, final = run(
-        _Mapped(build, stream.at(0)), stream, steps, columns, evaluation, log_every,
-        tuple(devices or jax.devices()), progress,
-    )  # fmt: skip
+    devices = tuple(devices or jax.devices())
     ends = [min(i + log_every, steps) for i in range(0, steps, log_every)]
-    return SweepResult(
-        points=points,
-        steps=np.array(ends),
-        history={k: _ratio(np.stack([w[k] for w in sums], -1)) for k in sums[0]},
-        final={k: _ratio(v) for k, v in (final or {}).items()},
-        states=states,
-        seconds=time.perf_counter() - began,
-    )
+    mapped = Mapped(build, stream.at(0))
 
+    @functools.cache
+    def programs(form, size):
+        if form == "loop":
+            return looped(mapped, stream, ends, snapshot)
+        return scanned(mapped, stream, ends, snapshot, size, devices)
 
-class _Mapped:
-    """The learner's functions with the point as their first argument."""
-
-    def __init__(self, build, batch):
-        self.build, self.batch = build, batch
-
-    def learner(self, point):
-        return self.build(None, **{k: v for k, v in point.items() if k != "seed"})
-
-    def init(self, point):
-        # the key of fit's only stage
-        key = jax.random.fold_in(jax.random.key(point["seed"]), 0)
-        return self.learner(point).init(key, self.batch)
-
-    def step(self, point, state, batch):
-        state, metrics = self.learner(point).step(state, batch)
-        return state, _arrays(metrics)
-
-    def evaluate(self, point, state, batch):
-        return _arrays(self.learner(point).evaluate(state, batch))
-
-
-def _scanned(mapped, stream, steps, columns, evaluation, log_every, devices, progress):
-    runs = len(columns["seed"])
-    devices = devices[: min(runs, len(devices))]
-    padded = -(-runs // len(devices)) * len(devices)  # the last run fills up
-    columns = {k: np.resize(v, padded) for k, v in columns.items()}
-    mesh = Mesh(np.array(devices), ("runs",))
-
-    def place(function, *specs, jit=jax.jit, **options):
-        if len(devices) > 1:
-            function = jax.shard_map(
-                function,
-                mesh=mesh,
-                in_specs=specs,
-                out_specs=P("runs"),
-                check_vma=False,
-            )
-        return jit(function, **options)
-
-    def window(points, states, batches):
-        def body(states, batch):
-            return jax.vmap(mapped.step, (0, 0, None))(points, states, batch)
-
-        states, metrics = jax.lax.scan(body, states, batches)
-        return states, jax.tree.map(lambda m: m.sum(0), metrics)
-
-    each, shared = P("runs"), P()
-    advance = place(window, each, each, shared, donate_argnums=(1,))
-    states = place(jax.vmap(mapped.init), each, jit=jit_once)(columns)
-    sums = []
-    for start in range(0, steps, log_every):
-        stop = min(start + log_every, steps)
-        batches = [stream.at(step) for step in range(start, stop)]
-        batches = jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
-        states, metrics = advance(columns, states, batches)
-        sums.append(jax.tree.map(lambda m: np.asarray(m, np.float64)[:runs], metrics))
-        progress.update(runs * stop)
-    final = None
-    if evaluation is not None:
-        score = place(jax.vmap(mapped.evaluate, (0, 0, None)), each, each, shared)
-        results = [
-            score(columns, states, evaluation.at(step))
-            for step in range(evaluation.steps)
-        ]
-        final = jax.tree.map(
-            lambda *m: sum(np.asarray(x, np.float64) for x in m)[:runs], *results
+    def run(grid, seeds=(0,), evaluation=None, progress=None, label="sweep"):
+        nonlocal mode
+        began = time.perf_counter()
+        points = _points(grid, seeds)
+        columns = {k: np.array([p[k] for p in points]) for k in points[0]}
+        if mode is None:
+            mode = "loop" if convolves_on_cpu(mapped, points[0]) else "scan"
+        progress = progress or Progress(enabled=False)
+        runs = "1 run" if len(points) == 1 else f"{len(points)} runs"
+        progress.begin(f"{label}, {runs}", len(points) * steps)
+        size = 1 if mode == "loop" else at_once or len(points)
+        parts, paths = [], []
+        for first in range(0, len(points), size):
+            part = {k: v[first : first + size] for k, v in columns.items()}
+            done = lambda n, first=first: progress.update(first * steps + n)
+            kept, path = programs(mode, size)(part, evaluation, done)
+            parts.append(kept)
+            paths.append(path)
+        states, windows, final = _joined(np.concatenate, parts)
+        history = {k: np.stack([w[k] for w in windows], -1) for k in windows[0]}
+        return SweepResult(
+            points=points,
+            steps=np.array(ends),
+            history={k: _ratio(v) for k, v in history.items()},
+            final={k: _ratio(v) for k, v in final.items()},
+            states=states,
+            path=_joined(np.stack, paths[0]),
+            seconds=time.perf_counter() - began,
         )
-    states = jax.tree.map(lambda x: x[:runs], jax.device_get(states))
-    return states, sums, final
 
-
-def _looped(mapped, stream, steps, columns, evaluation, log_every, devices, progress):
-    init, evaluate = jit_once(mapped.init), jax.jit(mapped.evaluate)
-    step = jax.jit(mapped.step, donate_argnums=(1,))
-    runs = len(columns["seed"])
-    states, sums, final = [], [], []
-    for run in range(runs):
-        point = {k: v[run] for k, v in columns.items()}
-        state, windows, metrics = init(point), [], []
-        for i in range(steps):
-            state, pairs = step(point, state, stream.at(i))
-            metrics.append(pairs)
-            if (i + 1) % log_every == 0 or i + 1 == steps:
-                windows.append(_add(metrics))
-                metrics = []
-                progress.update(run * steps + i + 1)
-        sums.append(windows)
-        states.append(jax.device_get(state))
-        if evaluation is not None:
-            parts = (evaluation.at(i) for i in range(evaluation.steps))
-            final.append(_add([evaluate(point, state, batch) for batch in parts]))
-    # [runs][windows] of dicts -> [windows] of dicts with a leading axis of runs
-    windows = [_stack(column) for column in zip(*sums, strict=True)]
-    return _stack(states), windows, _stack(final) if final else None
+    return run
 
 
 def _points(grid, seeds) -> list[dict[str, float]]:
@@ -229,29 +190,17 @@ def _points(grid, seeds) -> list[dict[str, float]]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def _convolves_on_cpu(learner, batch) -> bool:
-    if jax.default_backend() != "cpu":
-        return False
-    state = jax.eval_shape(learner.init, jax.random.key(0), batch)
-    return "conv_general_dilated" in str(jax.make_jaxpr(learner.step)(state, batch))
-
-
-def _arrays(metrics):
-    return {name: jnp.stack(pair) for name, pair in metrics.items()}  # [..., 2]
-
-
 def _ratio(pairs: np.ndarray) -> np.ndarray:  # [R, 2, ...] -> [R, ...]
     total, weight = pairs[:, 0], pairs[:, 1]
     return np.divide(total, weight, out=np.zeros_like(total), where=weight != 0)
 
 
-def _add(metrics: list[dict]) -> dict:
-    metrics = jax.device_get(metrics)
-    return jax.tree.map(lambda *m: np.sum(np.float64(m), 0), *metrics)
+def _joined(together: Callable, trees: Sequence[Any]) -> Any:
+    """One tree, its leaves put together by NumPy's function of that name; or None."""
 
+    def join(*leaves):
+        if is_key(leaves[0]):
+            return getattr(jnp, together.__name__)(leaves)
+        return together(leaves)
 
-def _stack(trees: Sequence[Any]) -> Any:
-    def stack(*leaves):
-        return jnp.stack(leaves) if is_key(leaves[0]) else np.stack(leaves)
-
-    return jax.tree.map(stack, *trees)
+    return jax.tree.map(join, *trees)
