@@ -47,9 +47,13 @@ import zoo
 import zoo.functional as F
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 LINEAR = "linear"
+ACTIVATIONS = {LINEAR: lambda z: z} | {
+    name: F.ACTIVATIONS[name] for name in ("relu", "tanh", "selu", "sigmoid")
+}
 # initializer, activation, deviation of the input
 PAIRS = (
     ("gaussian", "relu", 1.0),
@@ -104,7 +108,7 @@ def main(cfg: Config) -> dict[str, float]:
             )
     with jax.enable_x64(True):  # squares of 1e-92
         numbers, rows, lines = _measure(cfg)
-    headers = ("initializer", "activation", "input", "forward", "backward", "spread")
+    headers = ("initializer", "activation", "forward", "backward", "spread")
     title = (
         f"{cfg.depth} layers of {cfg.width}, from least to most of {cfg.seeds} seeds. "
         f"Second moment at the last layer over the first; of the gradient at the first "
@@ -126,18 +130,14 @@ def main(cfg: Config) -> dict[str, float]:
 def _measure(cfg: Config):
     """The figures by name, the rows of the table, and lines over the layers."""
     x, y = _data(cfg)
-    run_of = {a: _seeds(a) for a in {a for _, a, _ in PAIRS}}
-    keys = jax.random.split(jax.random.key(0))  # both ends are the same for all
-    ends = [
-        F.lecun_normal()(key, shape, jnp.float32)
-        for key, shape in zip(
-            keys, ((x.shape[1], cfg.width), (cfg.width, 10)), strict=True
-        )
-    ]
+    of_seeds, activations = jit_once(_of_seeds), list(ACTIVATIONS)
+    # Both ends are the same for all.
+    ends = jit_once(lambda: _ends(x.shape[1], cfg.width))()
     drawn = {i: weights(cfg, i) for i in {i for i, _, _ in PAIRS}}
     numbers, rows, lines = {}, [], {"forward": {}, "backward": {}}
     for initializer, activation, size in PAIRS:
-        parts = run_of[activation](ends, drawn[initializer], size * x, y)
+        number = activations.index(activation)
+        parts = of_seeds(number, ends, drawn[initializer], size * x, y)
         q, g, spread = map(np.asarray, parts)
         name = f"{initializer}/{activation}"
         ratios = {
@@ -150,10 +150,9 @@ def _measure(cfg: Config):
         layers = np.arange(1, cfg.depth + 1)
         for key, of in (("forward", q / q[:, :1]), ("backward", g / g[:, -1:])):
             lines[key][name] = (layers, np.exp(np.log(of).mean(0)))
-        between = lambda v: f"{v.min():.2g} to {v.max():.2g}"
-        rows.append(
-            (initializer, activation, f"{size:g}", *map(between, ratios.values()))
-        )
+        between = lambda v: f"{v.min():.2g}–{v.max():.2g}"
+        where = activation if size == 1 else f"{activation} near 0"
+        rows.append((initializer, where, *map(between, ratios.values())))
     return numbers, rows, lines
 
 
@@ -165,13 +164,18 @@ def _data(cfg: Config):
     return (x - x.mean()) / x.std(), jnp.asarray(train["y"][: cfg.examples])
 
 
-def _seeds(activation: str):
-    """`moments` of every seed's weights, compiled once for an activation."""
-    f = F.ACTIVATIONS.get(activation, lambda x: x)  # else linear
-    return jax.jit(
-        lambda ends, hidden, x, y: jax.lax.map(
-            lambda w: moments(f, ends, w, x, y), hidden
-        )
+def _of_seeds(number, ends, hidden, x, y):
+    """`moments` of every seed's weights, with the activation of that number."""
+    f = lambda z: jax.lax.switch(number, list(ACTIVATIONS.values()), z)
+    return jax.lax.map(lambda w: moments(f, ends, w, x, y), hidden)
+
+
+def _ends(inputs, width):
+    """The same for all nets: weights of the first layer, and those to the logits."""
+    first, last = jax.random.split(jax.random.key(0))
+    draw = F.lecun_normal()
+    return draw(first, (inputs, width), jnp.float32), draw(
+        last, (width, 10), jnp.float32
     )
 
 
@@ -179,7 +183,7 @@ def weights(cfg: Config, initializer: str) -> jax.Array:
     """Of the layers after the first, by seed, [seeds, layers - 1, H, H]."""
     draw, shape = F.INITIALIZERS[initializer], (cfg.width, cfg.width)
 
-    @jax.jit
+    @jit_once
     def of_seed(seed):
         keys = jax.random.split(jax.random.key(seed), cfg.depth - 1)
         return jax.lax.map(lambda key: draw(key, shape, jnp.float32), keys)

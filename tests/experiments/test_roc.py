@@ -36,8 +36,8 @@ def test_ties_bound_the_error_and_many_bins_leave_none(ran):
                 tied = numbers[f"{seed}/tied/{kind}/{bins}"]
                 assert abs(error(numbers, seed, "auc", kind, bins)) <= tied + 1e-6
             for metric in ("auc", "ap"):
-                assert abs(error(numbers, seed, metric, kind, 1000)) < 0.002
-        assert 0.92 < numbers[f"{seed}/auc"] < 0.96
+                assert abs(error(numbers, seed, metric, kind, 1000)) < 0.005
+        assert 0.9 < numbers[f"{seed}/auc"] < 0.96
 
 
 def test_report(ran):
