@@ -163,7 +163,9 @@ def test_a_part_that_is_whole_already(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "part", [b"\0" * 1000, b"\0" * len(CONTENT), CONTENT + b"more", b""]
+    "part",
+    [b"\0" * 1000, b"\0" * len(CONTENT), CONTENT + b"more", b""],
+    ids=["zeros", "as many zeros", "longer", "empty"],
 )
 def test_a_foreign_part_is_replaced(server, tmp_path, part):
     (tmp_path / (FILE + ".part")).write_bytes(part)
