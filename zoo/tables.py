@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jax
 
+import zoo.classical
 import zoo.functional
 import zoo.metrics
 from zoo.catalog import MODELS
@@ -128,6 +129,22 @@ def functions() -> str:
     return markdown(["file", "what it has", "functions"], rows)
 
 
+def classical() -> str:
+    """The modules of `zoo.classical`, and what each has to call."""
+    rows = []
+    for node in ast.parse(inspect.getsource(zoo.classical)).body[1:]:
+        if node.module != zoo.classical.__name__:
+            continue
+        for name in (alias.name for alias in node.names):
+            module = getattr(zoo.classical, name)
+            calls = inspect.getmembers(module, inspect.isfunction)
+            own = [f for f, value in calls if value.__module__ == module.__name__]
+            shown = ", ".join(f"`{f}`" for f in own if not f.startswith("_"))
+            link = f"[classical.{name}](zoo/classical/{name}.py)"
+            rows.append([link, module.__doc__.splitlines()[0].rstrip("."), shown])
+    return markdown(["file", "what it has", "functions"], rows)
+
+
 def experiments() -> str:
     """Every experiment with its claim."""
     from experiments.__main__ import claims
@@ -190,6 +207,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "models": models,
     "optimizers": optimizers,
     "functions": functions,
+    "classical": classical,
     "experiments": experiments,
     "data": data,
     "results": results,
