@@ -54,9 +54,6 @@ if CHROMIUM is None:
 
 jax.config.update("jax_num_cpu_devices", DEVICES)
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# Most of a test's time is its compiling: LLVM does no more than it must, which halves
-# it. What tests start as processes of their own, notebooks among it, is optimized.
-jax.config.update("jax_disable_most_optimizations", True)
 
 
 # The same examples in each run, and no time limit: the first call compiles.
