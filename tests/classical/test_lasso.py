@@ -84,6 +84,16 @@ def test_limits():
         np.testing.assert_allclose(flat.intercept, 3)
 
 
+def test_units_do_not_matter():
+    """Of y: as many sweeps, and weights as many times as large."""
+    x, y = problem()
+    with jax.enable_x64(True):
+        here = lasso.lasso(x, y, 0.2, tolerance=1e-6)
+        there = lasso.lasso(x, 1e4 * y, 0.2e4, tolerance=1e-6)
+        assert here.steps == there.steps > 2
+        np.testing.assert_allclose(there.weights, 1e4 * here.weights, rtol=1e-9)
+
+
 def test_without_an_intercept_and_with_few_examples():
     x, y = problem()
     with jax.enable_x64(True):

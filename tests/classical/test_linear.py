@@ -82,6 +82,7 @@ def test_dependent_columns_are_refused(method, dtype):
         "constant": np.column_stack([x, np.full(30, 7.1)]),
         "a sum": np.column_stack([x[:, 0] + x[:, 1], x]),
         "few": x[:4],
+        "fewer": x[:3],
     }
     with jax.enable_x64(dtype == np.float64):
         traced = jax.jit(lambda x, y: linear.least_squares(x, y, method=method))
@@ -98,6 +99,19 @@ def test_dependent_columns_are_refused(method, dtype):
         want = linear.least_squares(x, y, method=method)
         scaled = got.weights * np.array([1e-6, 1, 1e6, 1], dtype)
         np.testing.assert_allclose(scaled, want.weights, rtol=1e-3)
+
+
+def test_a_constant_column_is_seen_through_the_rounding_of_its_mean():
+    """The sum of so many is wrong in the fifth digit."""
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.normal(size=100_000), np.full(100_000, 7.1)])
+    y = np.float32(2 * x[:, 0] + 1)
+    x = np.float32(x)
+    with pytest.raises(ValueError, match="independent columns after centring"):
+        linear.least_squares(x, y, method="qr")
+    got = linear.least_squares(x, y)
+    np.testing.assert_allclose(got.weights, [2, 0], atol=1e-5)
+    np.testing.assert_allclose(got.intercept, 1, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["svd", "normal"])
