@@ -4,8 +4,10 @@ Run:    python -m experiments.compare_optimizers
         python -m experiments.compare_optimizers --every --models mlp
         python -m experiments.compare_optimizers --replay
 
-Expect: Adam ends lower than plain gradient descent on both networks, and its best rate
-is among the smallest; a test holds a smaller run to that.
+Expect: training losses at the end, means over ten seeds, at the best rates: on the MLP
+0.46 by adam at 0.0025, 0.49 by momentum at 0.04, 0.52 by sgd at 0.16; on LeNet-5 0.59
+by adam at 0.01, 0.63 by momentum at 0.04, 0.69 by sgd at 0.16. A test holds a smaller
+run to the order of adam and sgd. It takes about two minutes on two cores.
 
 The protocol: every optimizer runs once with each of the rates, which are log-spaced
 over seven decades. Its best rate is the one with the least mean training loss in the
@@ -39,7 +41,7 @@ from zoo.training.tuned_report import HEADERS, SPREAD, add_figures, rows
 
 RUNS = "runs.npz"
 FREE = {"data_dir", "run", "replay", "progress", "machine"}  # flags that do not count
-GROUND = 512  # examples of the batch on which surfaces are drawn
+GROUND = 256  # examples of the batch on which surfaces are drawn
 SURFACES = (optim.rosenbrock, optim.rastrigin)
 
 
