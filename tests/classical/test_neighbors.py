@@ -90,8 +90,26 @@ def test_what_cancels_is_measured_again():
     exact = first_of(cdist(x, base), 6)
     np.testing.assert_array_equal(order, exact[1])
     np.testing.assert_array_equal(distances, exact[0])
+    np.testing.assert_array_equal(neighbors.kneighbors(base, x, 2)[1], order[:, :2])
     product = F.nearest("euclidean", x, base, 6)[0]
     assert abs(product - exact[0]).max() > 1e-2  # the product alone would not see it
+
+
+def test_ties_that_cancellation_hides():
+    """All of one cluster are at 1/64, on both sides: by index, whatever the product."""
+    base = np.float32([1, -1, -1, 1, -1, 1]).reshape(-1, 1) / 64
+    base = np.concatenate([base, base - 2000]) + 1000
+    distances, near = neighbors.kneighbors(base, np.float32([[1000]]), 6)
+    np.testing.assert_array_equal(distances, np.full((1, 6), 1 / 64))
+    np.testing.assert_array_equal(near, [[0, 1, 2, 3, 4, 5]])
+
+
+def test_what_is_infinitely_far_is_no_neighbour():
+    base, x = np.float32([[1], [7], [2]]), np.float32([[0]])
+    apart = lambda q, p: jnp.where(p[0] == 7, jnp.inf, abs(q - p).sum())
+    distances, near = neighbors.kneighbors(base, x, 3, apart)
+    np.testing.assert_array_equal(distances, [[1, 2, np.inf]])
+    np.testing.assert_array_equal(near, [[0, 2, -1]])
 
 
 def test_float_types():

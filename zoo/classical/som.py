@@ -28,7 +28,7 @@ References:
     Kohonen, "Self-organized formation of topologically correct feature maps",
     Biological Cybernetics, 1982, https://doi.org/10.1007/BF00337288
     Kohonen, "The self-organizing map", Proceedings of the IEEE, 1990,
-    https://doi.org/10.1109/5.58325 (the online rule, equations 5 to 8)
+    https://doi.org/10.1109/5.58325 (the online rule)
     Kohonen, "Essentials of the self-organizing map", Neural Networks, 2013,
     https://doi.org/10.1016/j.neunet.2012.09.018 (the batch form)
     Kiviluoto, "Topology preservation in self-organizing maps", ICNN 1996,
