@@ -9,13 +9,8 @@ Expect: with the seeds 0 to 4, the best of ten starts has an inertia of 1,165,16
 0.671. Of the first, seven clusters are of one digit by 84 % or more, and those of 1, 8
 and 9 by 45 to 60 %. Inertia falls smoothly with K: it is 0.747 of that of one cluster
 by 4, 0.651 by 6, 0.586 by 8, 0.540 by 10, 0.511 by 12 and 0.439 by 20. The first two
-<<<<<<< HEAD
 principal components hold 28.5 % of the variance. A minute and a half on two cores,
 most of it compiling.
-=======
-principal components hold 28.5 % of the variance. A minute and a half on two cores, most
-of it compiling.
->>>>>>> part-h4
 """
 
 import dataclasses
