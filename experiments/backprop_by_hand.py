@@ -21,8 +21,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import optim
 import zoo
@@ -163,8 +161,8 @@ def main(cfg: Config) -> dict[str, float]:
         ValueError: a flag out of range.
         FloatingPointError: by hand and by autodiff part by more than `LIMITS`.
     """
-    for name in ("steps", "epochs"):
-        if getattr(cfg, name) < 1:
+    for name in ("steps", "epochs", "batch_size", "learning_rate"):
+        if not getattr(cfg, name) > 0:
             raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
     data = zoo.data.load("fashion_mnist_small")
     transform = zoo.data.standardize(data.train)
@@ -208,12 +206,10 @@ def _compare(cfg: Config, start: Params, stream, dtype: str) -> np.ndarray:  # [
 
 def _report(cfg: Config, numbers, apart, losses, params: Params) -> None:
     report = Report("Backpropagation by hand", "a network of two convolutions")
-    rows = [(name, f"{value:.4g}") for name, value in numbers.items()]
-    table = Table("by hand", f"after {cfg.steps} steps, {cfg.epochs} epochs", box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-    report.table(["what", "value"], rows)
+    title = (
+        f"By hand: {cfg.steps} steps beside autodiff, then {cfg.epochs} epochs alone"
+    )
+    report.show(["what", "value"], numbers.items(), title)
     steps = np.arange(1, cfg.steps + 1)
     report.figure(
         figures.curves(

@@ -121,7 +121,7 @@ def main(cfg: Config) -> dict[str, float]:
         ("backward", "second moment of the gradient", "Backward: 1 at the last layer."),
     ):
         figure = figures.curves(lines[key], "layer", ylabel, log=True)
-        figure.axes[0].set_ylim(1e-24, 1e4)
+        figure.axes[0].set_ylim(1e-8, 1e2)
         report.figure(figure, f"{caption} Geometric means over the seeds.", key)
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers

@@ -24,13 +24,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import zoo
 import zoo.functional as F
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 GREY = (0.299, 0.587, 0.114)
@@ -74,6 +73,11 @@ def main(cfg: Config) -> dict[str, float]:
         raise ValueError(f"size must be from 32 to 128, got {cfg.size}")
     if cfg.window < 1 or cfg.window % 2 == 0:
         raise ValueError(f"window must be odd and positive, got {cfg.window}")
+    if not cfg.alpha > 0 or min(cfg.levels, cfg.warps) < 1:
+        raise ValueError(
+            f"alpha, levels and warps must be positive, got {cfg.alpha}, {cfg.levels} "
+            f"and {cfg.warps}"
+        )
     methods = _methods(cfg, cfg.levels)
     report = Report("Optical flow", "a photo in motion", dataclasses.asdict(cfg))
     rows, numbers = [], {}
@@ -87,11 +91,7 @@ def main(cfg: Config) -> dict[str, float]:
         methods = _methods(cfg, cfg.levels + 2)  # motions of up to 60 pixels
         _measure("motorcycle", methods, images, report, rows, numbers)
     headers = ("motion", "method", "endpoint, pixels", "angular, degrees")
-    table = Table(*headers, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-    report.table(headers, rows, "Mean errors over the pixels whose motion is known.")
+    report.show(headers, rows, "Mean errors over the pixels whose motion is known")
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers
 
@@ -101,10 +101,10 @@ def _methods(cfg: Config, levels: int):
     smooth = lambda a, b, **more: F.horn_schunck(a, b, cfg.alpha, **more)
     local = lambda a, b, **more: F.lucas_kanade(a, b, cfg.window, **more).flow
     return {
-        "Horn-Schunck": jax.jit(smooth),
-        "Horn-Schunck, pyramid": jax.jit(lambda a, b: smooth(a, b, **fine)),
-        "Lucas-Kanade": jax.jit(local),
-        "Lucas-Kanade, pyramid": jax.jit(lambda a, b: local(a, b, **fine)),
+        "Horn-Schunck": jit_once(smooth),
+        "Horn-Schunck, pyramid": jit_once(lambda a, b: smooth(a, b, **fine)),
+        "Lucas-Kanade": jit_once(local),
+        "Lucas-Kanade, pyramid": jit_once(lambda a, b: local(a, b, **fine)),
     }
 
 

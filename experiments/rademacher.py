@@ -41,6 +41,7 @@ from zoo.functional import (
 )
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 SEEDS = (0, 1, 2, 3, 4)  # of the images that are drawn, and of the signs
@@ -91,11 +92,16 @@ def main(cfg: Config) -> dict[str, float]:
         raise ValueError(
             f"draws must be at least 2, got {cfg.draws} and {cfg.net_draws}"
         )
+    if not min(cfg.radius, cfg.width, cfg.ascent) > 0:
+        raise ValueError(
+            f"radius, width and ascent must be positive, got {cfg.radius}, {cfg.width} "
+            f"and {cfg.ascent}"
+        )
     x = x - x.mean(0)
     x = x / np.sqrt((x**2).sum(1).mean())
     report = Report("Rademacher complexity", "of linear functions and nets, on digits")
     numbers, rows = {}, []
-    linear = {f"norm {p}": jax.jit(functools.partial(_linear, cfg, p)) for p in (2, 1)}
+    linear = {f"norm {p}": jit_once(functools.partial(_linear, cfg, p)) for p in (2, 1)}
     for n in cfg.sizes:
         row = [str(n)]
         for name, f in linear.items():
@@ -104,7 +110,7 @@ def main(cfg: Config) -> dict[str, float]:
                 numbers[f"{name}/{n}/{seed}"] = float(value)
                 numbers[f"{name}/{n}/bound/{seed}"] = float(bound)
             row += [f"{m:.4f}" for m in np.mean(found, 0)]
-        net = jax.jit(functools.partial(_net, cfg))(_images(x, n, 0))
+        net = jit_once(functools.partial(_net, cfg))(_images(x, n, 0))
         numbers[f"net/{n}"] = float(net)
         rows.append((*row, f"{net:.4f}"))
     heads = [h for name in linear for h in (name, "bound")]
@@ -116,11 +122,7 @@ def main(cfg: Config) -> dict[str, float]:
         print(f"{name}: slopes on logarithmic axes", slopes.round(3))
         for seed, slope in zip(SEEDS, slopes, strict=True):
             numbers[f"{name}/slope/{seed}"] = float(slope)
-    few = _images(x, EXACT, 0)
-    best = functools.partial(linear_supremum, few, radius=cfg.radius)
-    exact, _ = rademacher_complexity(best, every_sign(EXACT))
-    signs = random_signs(jax.random.key(0), cfg.draws, EXACT)
-    drawn, error = rademacher_complexity(best, signs)
+    exact, drawn, error = jit_once(functools.partial(_few, cfg))(_images(x, EXACT, 0))
     numbers |= {"exact": float(exact), "drawn": float(drawn), "error": float(error)}
     line = f"{exact:.5f} by all 256 draws, {drawn:.5f} ± {error:.5f} by {cfg.draws}"
     print(f"norm 2 on {EXACT} images: {line}")
@@ -149,6 +151,14 @@ def _linear(cfg, norm, x, seed):
     signs = random_signs(jax.random.key(seed), cfg.draws, len(x))
     value, _ = rademacher_complexity(best, signs)
     return value, linear_bound(x, cfg.radius, norm)
+
+
+def _few(cfg, x):
+    """By all draws of signs; by some of them, and the error of that."""
+    best = functools.partial(linear_supremum, x, radius=cfg.radius)
+    exact, _ = rademacher_complexity(best, every_sign(len(x)))
+    signs = random_signs(jax.random.key(0), cfg.draws, len(x))
+    return exact, *rademacher_complexity(best, signs)
 
 
 def _net(cfg, x):

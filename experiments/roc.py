@@ -82,10 +82,9 @@ def main(cfg: Config) -> dict[str, float]:
     dataset = zoo.data.load("fashion_mnist_small")
     if cfg.positive not in dataset.classes:
         raise unknown("class", cfg.positive, dataset.classes)
-    if min(cfg.epochs, cfg.seeds) < 1:
-        raise ValueError(
-            f"epochs and seeds must be positive, got {cfg.epochs} and {cfg.seeds}"
-        )
+    for name in ("epochs", "seeds", "batch_size", "learning_rate"):
+        if not getattr(cfg, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
     if not cfg.bins or min(cfg.bins) < 1:
         raise ValueError(f"bins must be positive integers, got {cfg.bins}")
     transform = zoo.data.standardize(dataset.train)

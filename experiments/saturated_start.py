@@ -121,6 +121,10 @@ def main(cfg: Config) -> dict[str, float]:
     for name in ("width", "steps", "batch_size", "rates"):
         if getattr(cfg, name) < 1:
             raise ValueError(f"{name} must be at least 1, got {getattr(cfg, name)}")
+    if not cfg.starts:
+        raise ValueError(f"starts must name one of {', '.join(STARTS)} or more")
+    if not cfg.deviation > 0:
+        raise ValueError(f"deviation must be positive, got {cfg.deviation}")
     if not 0 < cfg.least_rate <= cfg.largest_rate:
         raise ValueError(
             f"rates must go from a positive one to one as large or larger, got "

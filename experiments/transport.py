@@ -27,6 +27,7 @@ import zoo
 import zoo.functional as F
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 
@@ -71,8 +72,13 @@ def main(cfg: Config) -> dict[str, float]:
             raise ValueError(f"{name} must be from 0 to {len(images) - 1}")
     if cfg.side < 2 or any(size % cfg.side for size in images.shape[1:3]):
         raise ValueError(f"side must divide {images.shape[1:3]}, got {cfg.side}")
-    if not cfg.epsilons or list(cfg.epsilons) != sorted(cfg.epsilons, reverse=True):
-        raise ValueError(f"epsilons must be falling numbers, got {cfg.epsilons}")
+    falling = sorted(cfg.epsilons, reverse=True)
+    if not falling or list(cfg.epsilons) != falling or not falling[-1] > 0:
+        raise ValueError(
+            f"epsilons must be positive and falling numbers, got {cfg.epsilons}"
+        )
+    if cfg.steps < 1:
+        raise ValueError(f"steps must be positive, got {cfg.steps}")
     with jax.enable_x64(True):
         pair = jnp.asarray(images[[cfg.first, cfg.second]], jnp.float64)
         grey = F.adaptive_mean_pool(pair, cfg.side).mean(3)  # [2, side, side]
@@ -92,10 +98,10 @@ def ink(grey: jax.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _solve(cfg: Config, x, y, a, b):
     everywhere = np.argwhere(np.ones((cfg.side, cfg.side))).astype(x.dtype)
-    distances = jax.jit(lambda x, y: F.pairwise(F.euclidean_distance, x, y))
+    distances = jit_once(lambda x, y: F.pairwise(F.euclidean_distance, x, y))
     cost = distances(x, y)
-    best = jax.jit(F.earth_mover)(cost, a, b)
-    lipschitz = jax.jit(F.kantorovich_rubinstein)(cost, distances(y, y), a, b)
+    best = jit_once(F.earth_mover)(cost, a, b)
+    lipschitz = jit_once(F.kantorovich_rubinstein)(cost, distances(y, y), a, b)
     phi = F.c_transform(distances(everywhere, y), best.g)
     apart = distances(everywhere, everywhere) + jnp.eye(len(everywhere))
     numbers = {

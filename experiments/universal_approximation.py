@@ -34,7 +34,6 @@ References:
 """
 
 import dataclasses
-import functools
 import math
 from pathlib import Path
 
@@ -46,6 +45,7 @@ import optim
 import zoo
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -95,6 +95,11 @@ def main(cfg: Config) -> dict[str, float]:
         raise ValueError(
             f"steps must be at least 1 and points 2, got {cfg.steps} and {cfg.points}"
         )
+    if not min(cfg.learning_rate, cfg.steepness) > 0:
+        raise ValueError(
+            f"learning_rate and steepness must be positive, got {cfg.learning_rate} "
+            f"and {cfg.steepness}"
+        )
     report = Report("Universal approximation", "largest error against width")
     fine = jnp.linspace(0, 1, 4 * cfg.points)
     away = {name: jnp.ones(fine.shape, bool) for name in TARGETS}
@@ -128,7 +133,7 @@ def main(cfg: Config) -> dict[str, float]:
     for name, f in TARGETS.items():
         lines = {"target": (fine, f(fine))} | {
             f"{width} units": (fine, fits[name, width])
-            for width in cfg.widths[:: max(1, len(cfg.widths) // 3)]
+            for width in cfg.widths[:: -max(1, len(cfg.widths) // 3)]  # with the last
         }
         report.figure(figures.curves(lines, "x", "f(x)"), f"{name}, seed 0", name)
     numbers |= _stairs(cfg, report, fine)
@@ -136,7 +141,6 @@ def main(cfg: Config) -> dict[str, float]:
     return numbers
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
 def fit(cfg: Config, width: int, fine: jax.Array) -> jax.Array:
     """What nets of a width give at the points `fine` after training.
 
@@ -167,7 +171,7 @@ def fit(cfg: Config, width: int, fine: jax.Array) -> jax.Array:
 
     y = jnp.stack([f(x) for f in TARGETS.values()])
     over_seeds = jax.vmap(train, (None, 0))
-    return jax.vmap(over_seeds, (0, None))(y, jnp.array(SEEDS))
+    return jit_once(jax.vmap(over_seeds, (0, None)))(y, jnp.array(SEEDS))
 
 
 def net(params: dict[str, jax.Array], x: jax.Array) -> jax.Array:

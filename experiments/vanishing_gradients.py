@@ -39,6 +39,7 @@ import zoo
 from zoo.functional import backprop
 from zoo.training import figures
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once  # compiling is most of the time
 from zoo.training.report import Report
 
 RNNS = ("linear", "relu", "tanh")
@@ -149,7 +150,7 @@ def main(cfg: Config) -> dict[str, float]:
     for name in ("units", "images", "seeds"):
         if getattr(cfg, name) < 1:
             raise ValueError(f"{name} must be positive, got {getattr(cfg, name)}")
-    if not cfg.radii or min(cfg.radii) <= 0:
+    if not cfg.radii or not min(cfg.radii) > 0:
         raise ValueError(f"radii must be positive, got {cfg.radii}")
     if not cfg.forget_biases:
         raise ValueError("forget_biases must have at least one value")
@@ -163,7 +164,7 @@ def main(cfg: Config) -> dict[str, float]:
         one = lambda *args, kind=kind: measure(kind, x, cfg.units, *args)
         every = jax.vmap(one, (None, None, 0))
         every = jax.vmap(jax.vmap(every, (0, None, None)), (None, 0, None))
-        found = jax.device_get(jax.jit(every)(radii, biases, seeds))
+        found = jax.device_get(jit_once(every)(radii, biases, seeds))
         for i, bias in enumerate(biases):  # [biases, radii, seeds, ...]
             name = f"lstm {bias:g}" if kind == "lstm" else kind
             norms[name], active[name] = found[0][i], found[1][i]

@@ -93,7 +93,7 @@ def test_a_wrong_gradient_is_noticed(monkeypatch, tmp_path):
 
 
 def test_refuses():
-    for name in ("steps", "epochs"):
+    for name in ("steps", "epochs", "batch_size", "learning_rate"):
         cfg = dataclasses.replace(Config(), **{name: 0})
         with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
             main(cfg)

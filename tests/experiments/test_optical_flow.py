@@ -29,6 +29,8 @@ def test_a_pyramid_finds_what_one_level_misses(tmp_path, capsys):
         ({"size": 31}, "size must be from 32 to 128, got 31"),
         ({"size": 129}, "size must be from 32 to 128, got 129"),
         ({"window": 4}, "window must be odd"),
+        ({"alpha": 0.0}, "alpha, levels and warps must be positive, got 0.0, 4 and 3"),
+        ({"levels": 0}, "alpha, levels and warps must be positive, got 0.05, 0 and 3"),
     ],
 )
 def test_flags(flags, message, tmp_path):

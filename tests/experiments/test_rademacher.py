@@ -31,6 +31,7 @@ def test_it_falls_as_the_root_below_its_bound(tmp_path):
         ({"sizes": (16,)}, "sizes must be two or more from 1 to 1437"),
         ({"sizes": (16, 2000)}, "sizes must be two or more from 1 to 1437"),
         ({"draws": 1}, "draws must be at least 2, got 1 and 20"),
+        ({"radius": 0.0}, "radius, width and ascent must be positive, got 0.0, 8 and"),
     ],
 )
 def test_refuses(tmp_path, options, message):

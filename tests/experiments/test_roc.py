@@ -57,8 +57,9 @@ def test_report(ran):
         ({"positive": "Shrt"}, "unknown class 'Shrt'; did you mean 'Shirt'"),
         ({"bins": (10, 0)}, "bins must be positive integers, got"),
         ({"bins": ()}, "bins must be positive integers, got"),
-        ({"epochs": 0}, "epochs and seeds must be positive, got 0 and 5"),
-        ({"seeds": 0}, "epochs and seeds must be positive, got 10 and 0"),
+        ({"epochs": 0}, "epochs must be positive, got 0"),
+        ({"seeds": 0}, "seeds must be positive, got 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be positive, got -1.0"),
     ],
 )
 def test_flags(flags, message, tmp_path):

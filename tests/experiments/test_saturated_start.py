@@ -41,7 +41,9 @@ def test_the_net(numbers, start):
     "options, message",
     [
         ({"starts": ("biases",)}, "starts must be of bias, weights, got 'biases'"),
+        ({"starts": ()}, "starts must name one of bias, weights or more"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"deviation": 0.0}, "deviation must be positive, got 0.0"),
         ({"least_rate": 10.0, "largest_rate": 1.0}, "rates must go from"),
     ],
 )

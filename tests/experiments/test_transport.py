@@ -30,8 +30,10 @@ def test_all_ways_meet(tmp_path, capsys):
         ({"side": 5}, r"side must divide \(28, 28\), got 5"),
         ({"first": -1}, "first must be from 0 to 499"),
         ({"second": 500}, "second must be from 0 to 499"),
-        ({"epsilons": (0.1, 1.0)}, "epsilons must be falling"),
-        ({"epsilons": ()}, "epsilons must be falling"),
+        ({"epsilons": (0.1, 1.0)}, "epsilons must be positive and falling"),
+        ({"epsilons": (1.0, 0.0)}, "epsilons must be positive and falling"),
+        ({"epsilons": ()}, "epsilons must be positive and falling"),
+        ({"steps": 0}, "steps must be positive, got 0"),
     ],
 )
 def test_refuses(flags, message):

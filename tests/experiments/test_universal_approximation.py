@@ -61,6 +61,7 @@ def test_a_staircase_of_a_line_is_known():
         ({"widths": (8,)}, "widths must be two positive ones or more"),
         ({"widths": (0, 8)}, "widths must be two positive ones or more"),
         ({"steps": 0}, "steps must be at least 1 and points 2, got 0 and 129"),
+        ({"steepness": 0.0}, "learning_rate and steepness must be positive"),
     ],
 )
 def test_refuses(tmp_path, options, message):

@@ -141,3 +141,70 @@ def test_refuses_settings_out_of_range(loss, message):
 def test_refuses_what_is_no_target(loss, outputs, y, message):
     with pytest.raises(ValueError, match=message):
         loss(jnp.zeros(outputs), {"y": jnp.asarray(y)})
+
+
+ONE_CLASS = {  # losses of classes, with labels or distributions
+    "cross_entropy": (F.cross_entropy, CLASSES[1]),
+    "cross_entropy, soft": (F.cross_entropy, SOFT[1]),
+    "focal": (F.focal, CLASSES[1]),
+    "focal, g < 1": (part(F.focal, gamma=0.5), CLASSES[1]),
+    "jensen_shannon_loss": (F.jensen_shannon_loss, SOFT[1]),
+    "kl_loss": (F.kl_loss, SOFT[1]),
+    "multiclass_hinge": (F.multiclass_hinge, CLASSES[1]),
+    "multiclass_hinge, sum": (part(F.multiclass_hinge, rivals="sum"), CLASSES[1]),
+}
+
+
+@pytest.mark.parametrize("name", ONE_CLASS)
+@pytest.mark.parametrize("left", [K, 1])
+def test_a_masked_class_is_as_if_it_were_not_there(name, left):
+    """Its logit is minus infinity and the target gives it nothing; in value and
+    gradient, also where it was the last of the rivals."""
+    loss, y = ONE_CLASS[name]
+    soft = y.dtype.kind == "f"
+    y = (
+        jnp.float32(y[:, :left] / y[:, :left].sum(1, keepdims=True))
+        if soft
+        else y % left
+    )
+    z = jnp.float32(CLASSES[0][:, :left])
+    masked = jnp.concatenate([z, jnp.full((B, 2), -jnp.inf)], 1)
+    padded = jnp.pad(y, ((0, 0), (0, 2))) if soft else y
+
+    f = jax.jit(jax.value_and_grad(lambda z, y: loss(z, {"y": y})[0]))
+    value, grad = f(masked, padded)
+    expected, slope = f(z, y)
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(grad[:, :left], slope, rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(grad[:, left:], 0)
+    assert left > 1 or (expected == 0 and not grad.any())
+
+
+@pytest.mark.parametrize("gamma", [None, 0.0, 0.5, 2.0])
+def test_infinite_logits_of_right_answers_cost_nothing(gamma):
+    loss = (
+        F.binary_cross_entropy if gamma is None else part(F.binary_focal, gamma=gamma)
+    )
+    z, y = jnp.array([jnp.inf, -jnp.inf, 0.3]), jnp.array([1.0, 0.0, 1.0])
+    f = jax.jit(jax.value_and_grad(lambda z, y: loss(z, {"y": y})[0]))
+    value, grad = f(z, y)
+    expected, slope = f(z[2:], y[2:])
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(grad, [0, 0, slope[0]], rtol=1e-6)
+    assert loss(-z, {"y": y})[0] == np.inf  # and of wrong ones, everything
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [F.cross_entropy, F.kl_loss, F.jensen_shannon_loss, F.binary_cross_entropy, F.dice],
+    ids=lambda loss: loss.__name__,
+)
+def test_probabilities_of_0_and_1_leave_value_and_gradient_finite(loss):
+    y = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+    p = jnp.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])  # right, and half wrong
+    f = lambda p: loss(p, {"y": y}, from_logits=False)[0]
+    value, grad = jax.jit(jax.value_and_grad(f))(p)
+    assert np.isfinite(value) and np.isfinite(grad).all() and value > 0
+    assert abs(f(p) - f(p.at[0].set(y[0]))) == 0
+    by_target = jax.jit(jax.grad(lambda y: loss(p, {"y": y}, from_logits=False)[0]))(y)
+    assert np.isfinite(by_target).all()

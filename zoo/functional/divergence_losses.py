@@ -26,7 +26,13 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.information import jensen_shannon, times_log
-from zoo.functional.losses import Pair, distributions, log_probabilities, weighted
+from zoo.functional.losses import (
+    Pair,
+    distributions,
+    log_probabilities,
+    share,
+    weighted,
+)
 
 
 def kl_loss(
@@ -49,7 +55,7 @@ def kl_loss(
     """
     log_p = log_probabilities(outputs, batch, from_logits)
     q = distributions(log_p, batch)
-    each = times_log(q, q) - jnp.where(q == 0, 0, q * log_p)
+    each = times_log(q, q) - share(q, log_p)
     return weighted(each.sum(1), batch)
 
 

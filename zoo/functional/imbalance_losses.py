@@ -69,8 +69,11 @@ def focal(
     z, y = wide(counted(outputs, batch)), batch["y"]
     log_p = at_labels(jax.nn.log_softmax(z), y)
     if gamma:
-        rest = jax.nn.logsumexp(without_labels(z, y), 1) - jax.nn.logsumexp(z, 1)
-        log_p = log_p * jnp.exp(gamma * rest)
+        rivals = without_labels(z, y)
+        alone = (rivals == -jnp.inf).all(1)  # the logarithm of nothing has no slope
+        rest = jax.nn.logsumexp(jnp.where(alone[:, None], z, rivals), 1)
+        fading = jnp.exp(gamma * (rest - jax.nn.logsumexp(z, 1)))
+        log_p = log_p * jnp.where(alone, 0, fading)
     if alpha is not None:
         if len(alpha) != z.shape[1]:
             raise ValueError(
@@ -110,7 +113,9 @@ def binary_focal(
         raise ValueError(f"alpha must be in (0, 1), got {alpha}")
     z, y = outputs_and_targets(outputs, batch)
     right = jnp.where(y > 0, z, -z)
-    each = jax.nn.softplus(-right) * jnp.exp(-gamma * jax.nn.softplus(right))
+    each = jax.nn.softplus(-right)
+    if gamma:
+        each = each * jnp.exp(-gamma * jax.nn.softplus(right))
     if alpha is not None:
         each = each * jnp.where(y > 0, alpha, 1 - alpha).astype(z.dtype)
     return weighted(over_components(each, components), batch)

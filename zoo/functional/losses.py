@@ -16,7 +16,10 @@ its loss is their sum, or with `components="mean"` their mean.
 With `from_logits=False` the outputs are p itself. Then p = 0 counts as the smallest
 normal number, so that the loss stays finite (87 in float32, 708 in float64), and the
 gradient there is 0. PyTorch cuts log p off at -100 and scikit-learn p at the type's
-epsilon; elsewhere all agree. Learning from logits has no such border.
+epsilon; elsewhere all agree. Learning from logits has no such border: a class whose
+logit is minus infinity (it is masked) counts as if it were not there, where the target
+gives it nothing, in value and gradient; where it gives it something (so with smoothing,
+always) the loss is infinite. So it is with plus and minus infinity in binary losses.
 
 Shapes: B examples, K classes, s smoothing.
 
@@ -60,8 +63,7 @@ def cross_entropy(
     y = batch["y"]
     log_p = log_probabilities(outputs, batch, from_logits)
     if jnp.issubdtype(y.dtype, jnp.floating):
-        q = distributions(log_p, batch)
-        loss = -jnp.where(q == 0, 0, q * log_p).sum(1)  # [B, K] -> [B]
+        loss = -share(distributions(log_p, batch), log_p).sum(1)  # [B, K] -> [B]
     else:
         loss = -at_labels(log_p, y)
     if label_smoothing:  # else 0 times a log p of minus infinity would be NaN
@@ -98,10 +100,15 @@ def binary_cross_entropy(
     q = (1 - label_smoothing) * y + label_smoothing / 2
     if from_logits:
         # Not q z taken from one softplus: where z is large and right, nothing is left.
-        loss = q * jax.nn.softplus(-x) + (1 - q) * jax.nn.softplus(x)
+        loss = share(q, jax.nn.softplus(-x)) + share(1 - q, jax.nn.softplus(x))
     else:
         loss = -q * _log(x) - (1 - q) * _log_of_rest(x)
     return weighted(over_components(loss, components), batch)
+
+
+def share(q: jax.Array, values: jax.Array) -> jax.Array:
+    """q times values, which may be infinite, and 0 where q is; elementwise."""
+    return q * jnp.where(q == 0, 0, values)
 
 
 def at_labels(outputs: jax.Array, y: jax.Array) -> jax.Array:

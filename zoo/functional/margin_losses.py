@@ -102,7 +102,8 @@ def multiclass_hinge(
     if rivals == "max":
         loss = jax.nn.relu(margin + rest.max(1) - own)
     else:
-        loss = jax.nn.relu(margin + rest - own[:, None]).sum(1)
+        lack = jnp.where(rest == -jnp.inf, 0, margin + rest - own[:, None])
+        loss = jax.nn.relu(lack).sum(1)
     return weighted(loss, batch)
 
 

@@ -56,6 +56,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.functional.losses import wide
+
 
 def batch_norm(
     x: jax.Array,
@@ -92,7 +94,7 @@ def batch_norm(
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum must be from 0 to 1, got {momentum}")
     if not train:
-        y = (_wide(x) - _along(mean, x)) * _along(_over_root(variance, epsilon), x)
+        y = (wide(x) - _along(mean, x)) * _along(_over_root(variance, epsilon), x)
         return _affine(y, scale, bias, x), mean, variance
     n = prod(x.shape[:-1])
     if unbiased and n < 2:
@@ -220,10 +222,10 @@ def local_response_norm(
     if alpha < 0 or k <= 0:
         raise ValueError(f"alpha must be >= 0 and k > 0, got {alpha} and {k}")
     c, side = x.shape[-1], size // 2
-    wide = _wide(x)
-    squares = jnp.pad(wide**2, ((0, 0),) * (x.ndim - 1) + ((side, side),))
+    z = wide(x)
+    squares = jnp.pad(z**2, ((0, 0),) * (x.ndim - 1) + ((side, side),))
     total = sum(squares[..., i : i + c] for i in range(size))
-    return (wide * (k + alpha * total) ** -beta).astype(x.dtype)
+    return (z * (k + alpha * total) ** -beta).astype(x.dtype)
 
 
 def local_contrast_norm(
@@ -258,15 +260,14 @@ def local_contrast_norm(
             f"x must be [B, H, W, C] and deviation positive, got {x.shape} and "
             f"{deviation}"
         )
-    wide = _wide(x)
+    z = wide(x)
     rows, columns = (
-        jnp.asarray(_blur(size, window, deviation), wide.dtype) for size in x.shape[1:3]
+        jnp.asarray(_blur(size, window, deviation), z.dtype) for size in x.shape[1:3]
     )
     # The window's sum over channels too; [B, H, W, C] -> [B, H, W, 1]
-    around = lambda z: jnp.einsum("hp,bpq,wq->bhw", rows, z.mean(-1), columns)[
-        ..., None
-    ]
-    v = wide - around(wide)
+    blurred = lambda a: jnp.einsum("hp,bpq,wq->bhw", rows, a.mean(-1), columns)
+    around = lambda a: blurred(a)[..., None]
+    v = z - around(z)
     # The floor is under the root, so that the gradient of a flat image is finite.
     sigma = jnp.sqrt(jnp.maximum(around(v**2), epsilon**2))
     largest = jnp.maximum(sigma.mean((1, 2), keepdims=True), sigma)
@@ -282,7 +283,7 @@ def _blur(size: int, window: int, deviation: float) -> np.ndarray:
 
 def _standardize(x, axes, epsilon):
     """The result, in float32 or wider, and the mean and variance, which keep axes."""
-    x = _wide(x)
+    x = wide(x)
     mean = x.mean(axes, keepdims=True)
     away = x - mean
     variance = (away**2).mean(axes, keepdims=True)
@@ -298,11 +299,7 @@ def _affine(y, scale, bias, x):
 
 
 def _along(value, x):  # of the last axes of x, for the arithmetic with it
-    return _wide(value).reshape((1,) * (x.ndim - value.ndim) + value.shape)
-
-
-def _wide(x):
-    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
+    return wide(value).reshape((1,) * (x.ndim - value.ndim) + value.shape)
 
 
 def _check(x, axes, epsilon=1.0):
