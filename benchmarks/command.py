@@ -23,15 +23,20 @@ class Entry(NamedTuple):
         module: of this package; its `NAMES` are the figures that it may report.
         function: of the module; takes nothing and returns figures.
         cpu_devices: None runs it in this process; else in one of its own.
+        parts: the module's table of what can be measured alone, as ENTRY:PART; the
+            function takes the names of parts.
     """
 
     module: str
     function: str = "measure"
     cpu_devices: int | None = None
+    parts: str = ""
 
 
 LOOP, SWEEP = Entry("loop"), Entry("sweep", cpu_devices=2)
-OPTIMIZERS, PATHS = Entry("optimizers"), Entry("paths")
+OPTIMIZERS, PATHS = Entry("optimizers", parts="RIVALS"), Entry("paths")
+CONVOLUTION = Entry("convolution", parts="LAYERS")
+CONVNETS = Entry("convnets", parts="NETWORKS")
 BENCHMARKS = {
     "training_step": Entry("training_step"),
     "loop": LOOP,
@@ -39,8 +44,8 @@ BENCHMARKS = {
     "startup": Entry("startup"),
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
-    "convolution": Entry("convolution"),
-    "convnets": Entry("convnets"),
+    "convolution": CONVOLUTION,
+    "convnets": CONVNETS,
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
@@ -90,20 +95,25 @@ def main(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(table)}; or all")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help=f"any of {', '.join(table)}; or all; or a part, as in convnets:resnet20",
+    )
     parser.add_argument("--results", type=Path, default=results.PATH, help="the table")
     given = parser.parse_args(argv)
     console, errors = Console(), Console(stderr=True)
-    for name in given.names:
-        if name not in table:
-            errors.print(f"error: {unknown(kind, name, table)}", highlight=False)
-            return 2
+    try:
+        chosen = [_chosen(kind, name, table) for name in given.names or table]
+    except ValueError as error:
+        errors.print(f"error: {error}", highlight=False)
+        return 2
     found, failed, code = [], [], commit()  # before anything is written
-    for name in given.names or table:
+    for name, entry, parts in chosen:
         errors.print(f"{name} ...", highlight=False)
         began = time.perf_counter()
         try:
-            figures = _run(table[name])
+            figures = _run(entry, parts)
         except (AssertionError, RuntimeError, ValueError) as error:
             failed.append(name)
             errors.print(f"{name} failed: {error}", highlight=False, markup=False)
@@ -125,12 +135,27 @@ def main(
     return int(bool(failed) or any(figure.passed is False for figure in found))
 
 
-def _run(entry: Entry) -> list[Figure]:
+def _chosen(kind, name, table) -> tuple[str, Entry, tuple[str, ...]]:
+    first, colon, part = name.partition(":")
+    if first not in table:
+        raise unknown(kind, first, table)
+    entry = table[first]
+    if not colon:
+        return name, entry, ()
+    if not entry.parts:
+        raise ValueError(f"{first} has no parts, got {name!r}")
+    parts = getattr(importlib.import_module(f"benchmarks.{entry.module}"), entry.parts)
+    if part not in parts:
+        raise unknown(f"part of {first}", part, parts)
+    return name, entry, (part,)
+
+
+def _run(entry: Entry, parts: tuple[str, ...]) -> list[Figure]:
     module = f"benchmarks.{entry.module}"
     if entry.cpu_devices:
         figures = isolated.figures(module, entry.function, entry.cpu_devices)
     else:
-        figures = getattr(importlib.import_module(module), entry.function)()
+        figures = getattr(importlib.import_module(module), entry.function)(*parts)
     names = importlib.import_module(module).NAMES
     for figure in figures:
         assert figure.name in names, f"{figure.name} is not in {module}.NAMES"

@@ -27,6 +27,7 @@ from benchmarks.timing import interleaved
 from zoo.functional.convolution import convolve
 
 BATCH, PAIRS, RATE = 64, 9, 0.05
+FEW_PAIRS = 3  # with XLA's own grouped convolutions, which take about a second a step
 EPSILON = 1e-5  # of the batch normalization
 FEW = 4  # images of the step in float64
 
@@ -118,9 +119,9 @@ class Network(nn.Module):
         return nn.BatchNorm(use_running_average=False, epsilon=EPSILON)(x)
 
 
-def measure() -> list[Figure]:
-    """Two figures for each network."""
-    return [figure for name in NETWORKS for figure in compare(name)]
+def measure(*names: str) -> list[Figure]:
+    """Two figures for each network, or for each that is named."""
+    return [figure for name in names or NETWORKS for figure in compare(name)]
 
 
 def data(batch: int, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
@@ -198,12 +199,16 @@ def compare(name: str) -> list[Figure]:
     mine = ours(convolve)
     layout = "channels last" if channels_last else "contiguous"
     sides = {
-        "torch": (f"PyTorch eager, 2 threads, {layout}", lambda: best(1)),
-        "xla": ("the same with XLA's own convolutions", None),
+        "torch": (f"PyTorch eager, 2 threads, {layout}", lambda: best(1), PAIRS),
+        "xla": (
+            "the same with XLA's own convolutions",
+            ours(jax.lax.conv_general_dilated),
+            FEW_PAIRS,
+        ),
     }
     figures = []
-    for rival, (reference, other) in sides.items():
-        pairs = interleaved(mine, other or ours(jax.lax.conv_general_dilated), PAIRS)
+    for rival, (reference, other, count) in sides.items():
+        pairs = interleaved(mine, other, count)
         figures.append(
             Figure(
                 name=f"convnet.{name}.{rival}",

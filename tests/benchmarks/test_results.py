@@ -75,6 +75,21 @@ def test_an_unknown_name_is_refused(capsys):
     assert "did you mean 'loop'?" in capsys.readouterr().err
 
 
+def test_a_part_is_measured_alone(tmp_path, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(
+        "benchmarks.optimizers.measure", lambda *names: asked.append(names) or []
+    )
+    words = ["optimizers:adam", "--results", str(tmp_path / "results.csv")]
+    assert main("acceptance", ACCEPTANCE, "", words) == 0 and asked == [("adam",)]
+    for word, message in {
+        "optimizers:adan": "unknown part of optimizers 'adan'; did you mean 'adam'",
+        "loop:adam": "loop has no parts, got 'loop:adam'",
+    }.items():
+        assert main("acceptance", ACCEPTANCE, "", [word]) == 2
+        assert message in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_claim_that_fails_is_the_exit_status(tmp_path, monkeypatch, capsys):
     path = tmp_path / "results.csv"
     for ratio, status in ((0.98, 0), (0.5, 1)):
