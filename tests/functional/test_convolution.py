@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 
 from zoo.functional import convolution_forms as forms
-from zoo.functional.convolution import convolve, form, lowering, merged
-from zoo.functional.convolution_blocks import conv_by_blocks
+from zoo.functional.convolution import PARTS, convolve, form, merged, parts
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 # name -> kernel [h, w, C / G, O], C, and what else is given; the form that it gets.
 CASES = {
-    "dense": ((3, 2, 4, 6), 4, {}, "patches"),
-    "dense_same": ((3, 4, 4, 6), 4, dict(padding="SAME"), "patches"),
-    "dilated": (
-        (3, 2, 4, 6), 4, dict(dilation=(2, 3), padding="VALID"), "patches"
-    ),
-    "strided": ((3, 3, 4, 6), 4, dict(strides=(2, 3), padding="SAME"), "xla"),
+    "dense": ((3, 2, 9, 6), 9, {}, "parts"),
+    "dense_same": ((3, 4, 9, 6), 9, dict(padding="SAME"), "parts"),
+    "few": ((5, 5, 3, 4), 3, dict(padding="SAME"), "blocks"),
+    "few_even": ((2, 4, 8, 4), 8, dict(padding=((1, 2), (0, 3))), "blocks"),
+    "few_odd": ((1, 3, 2, 4), 2, {}, "blocks"),
+    "dilated": ((3, 2, 4, 6), 4, dict(dilation=(2, 3), padding="VALID"), "parts"),
+    "strided": ((3, 3, 4, 6), 4, dict(strides=(2, 3), padding="SAME"), "parts"),
     "pointwise": ((1, 1, 4, 6), 4, {}, "matmul"),
     "pointwise_strided": ((1, 1, 4, 6), 4, dict(strides=(2, 3)), "matmul"),
     "pointwise_padded": ((1, 1, 4, 6), 4, dict(padding=((1, 2), (0, 1))), "matmul"),
@@ -41,7 +41,7 @@ CASES = {
     "transposed_cropped": ((3, 3, 3, 5), 3, dict(spread=(2, 2), padding=((-1, 0),
                            (0, -2))), "phases"),
     "transposed_strided": ((3, 3, 3, 5), 3, dict(spread=(2, 2), strides=(3, 1)), "xla"),
-    "cropped": ((3, 3, 3, 5), 3, dict(padding=((-1, 2), (0, -1))), "patches"),
+    "cropped": ((3, 3, 3, 5), 3, dict(padding=((-1, 2), (0, -1))), "blocks"),
 }  # fmt: skip
 case = pytest.mark.parametrize("name", CASES)
 
@@ -91,29 +91,52 @@ def test_equals_xla(name):
 @case
 def test_the_rule(name):
     kernel, channels, about, _ = settings(name)
-    assert form(kernel, (8, 9, channels), **about) == CASES[name][3]
+    assert form(kernel, channels, **about) == CASES[name][3]
 
 
 @case
 def test_the_form_is_taken(name):
     """What the compiled program would do: XLA's own convolutions, or none of them."""
     kernel, channels, *_ = settings(name)
+    chosen = "xla" if name == "cropped" else CASES[name][3]  # pads below 0 are XLA's
     x, k = jnp.ones((1, 8, 9, channels)), jnp.ones(kernel)
     text = str(jax.make_jaxpr(partial(passes, convolve, name))(x, k))
-    if CASES[name][3] in ("matmul", "shifts"):
+    if chosen in ("matmul", "shifts"):
         assert "conv_general_dilated" not in text
+    elif chosen == "blocks":
+        forward, *_ = text.split("cos")
+        assert "conv_general_dilated" not in forward and "dot_general" in forward
     else:
         assert "conv_general_dilated" in text
-    if CASES[name][3] != "xla":
+    if chosen != "xla":
         assert "feature_group_count=2" not in text
-    if CASES[name][3] == "phases":
+    if chosen == "phases":
         forward, *_ = text.split("cos")
         assert "lhs_dilation=(1, 1)" in forward
 
 
-def test_large_images_are_left_to_xla():
-    assert form((3, 3, 64, 64), (8, 8, 64)) == "patches"
-    assert form((3, 3, 32, 32), (16, 16, 32)) == "xla"
+def test_a_batch_goes_into_parts_that_devices_can_share(devices):
+    assert PARTS == 8 and len(devices) == 8
+    assert [parts(n) for n in (512, 64, 48, 8, 40, 63)] == [8, 8, 6, 1, 5, 1]
+
+
+@pytest.mark.parametrize("form", ["parts", "blocks"])
+def test_parts_of_a_batch_add_up(form):
+    """In value and both gradients; and forward mode agrees with reverse mode."""
+    rng = np.random.default_rng(0)
+    x, k = rng.normal(size=(6, 5, 7, 3)), rng.normal(size=(3, 2, 3, 4))
+    run = {
+        "parts": lambda x, k, n: forms.by_parts(x, k, (1, 1), (1, 1), n),
+        "blocks": forms.by_blocks,
+    }[form]
+    with jax.enable_x64(True):
+        f = lambda x, k: jnp.cos(forms.dense(x, k, (1, 1), (1, 1)))
+        want = jax.jit(jax.jacrev(f, (0, 1)))(x, k)
+        for n in (1, 2, 3, 6):
+            g = lambda x, k, n=n: jnp.cos(run(x, k, n))
+            for jacobian in (jax.jacrev, jax.jacfwd):
+                got = jax.jit(jacobian(g, (0, 1)))(x, k)
+                jax.tree.map(partial(np.testing.assert_allclose, atol=1e-12), got, want)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +151,7 @@ def test_merging_less_than_all_groups_is_the_same():
     x, k = jnp.float32(rng.normal(size=(2, 6, 5, 12))), rng.normal(size=(3, 2, 2, 18))
     want = forms.dense(x, jnp.float32(k), (1, 1), (1, 1), 6)
     for merge in (1, 2, 3, 6):
-        got = forms.by_diagonal(x, jnp.float32(k), (1, 1), (1, 1), 6, merge)
+        got = forms.by_diagonal(x, jnp.float32(k), (1, 1), (1, 1), 6, merge, 2)
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
@@ -170,8 +193,3 @@ def test_words_for_the_padding_of_a_spread_image_are_refused_as_by_xla():
     x, k = jnp.ones((1, 8, 9, 4)), jnp.ones((3, 3, 4, 6))
     with pytest.raises(ValueError, match="String padding is not implemented"):
         convolve(x, k, (1, 1), "SAME", (2, 2), dimension_numbers=LAYOUT)
-
-
-def test_a_cpu_takes_blocks():
-    assert lowering(True) is lowering(None) is conv_by_blocks  # tests run on a CPU
-    assert lowering(False) is jax.lax.conv_general_dilated

@@ -268,10 +268,6 @@ CASES = {
     ),
     "flow_to_color": Case(F.flow_to_color, draw(normal(4, 5, 2))),
     # convolution
-    "conv_by_blocks": Case(
-        lambda x, k: F.conv_by_blocks(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
-        draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),
-    ),
     "convolve": Case(
         lambda x, k: F.convolve(x, k, (1, 1), "SAME", dimension_numbers=LAYOUT),
         draw(normal(2, 5, 6, 3), normal(3, 2, 3, 4)),

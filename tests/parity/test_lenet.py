@@ -62,7 +62,7 @@ CASES = {
         lambda: LeNet5(f=nn.Tanh, pool=nn.AvgPool2d),
         (28, 28, 1),
     ),
-    "lenet5 published": ("lenet5", {"blocks": False}, LeNet5, (28, 28, 1)),
+    "lenet5 published": ("lenet5", {"fast": False}, LeNet5, (28, 28, 1)),
     "lenet_caffe": ("lenet_caffe", {}, caffe, (28, 28, 1)),
 }
 

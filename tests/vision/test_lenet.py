@@ -32,10 +32,10 @@ def test_layers_have_their_parameters(name):
 
 @pytest.mark.parametrize("pool", ["max", "mean"])
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_both_lowerings_are_one_function(activation, pool):
+def test_both_forms_are_one_function(activation, pool):
     """The same outputs, gradients and named intermediates."""
     fields = {**TINY, "activation": activation, "pool": pool}
-    forms = [LeNet(**fields, blocks=blocks) for blocks in (False, True)]
+    forms = [LeNet(**fields, fast=fast) for fast in (False, True)]
     x = np.random.default_rng(1).uniform(size=(2, 13, 19, 2))
     with jax.enable_x64(True):
         params = forms[0].init(jax.random.key(0), x)["params"]
@@ -48,12 +48,12 @@ def test_both_lowerings_are_one_function(activation, pool):
 
             return jax.jit(jax.grad(loss, has_aux=True))(params)
 
-        published, by_blocks = (all_of(model) for model in forms)
+        published, fast = (all_of(model) for model in forms)
     assert {"conv_0", "conv_1", "dense_0", "head"} <= published[1][1].keys()
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12),
         published,
-        by_blocks,
+        fast,
     )
 
 

@@ -47,7 +47,6 @@ from zoo.functional.augmentation import random_shift as random_shift
 from zoo.functional.colorwheel import color_wheel as color_wheel
 from zoo.functional.colorwheel import flow_to_color as flow_to_color
 from zoo.functional.convolution import convolve as convolve
-from zoo.functional.convolution_blocks import conv_by_blocks as conv_by_blocks
 from zoo.functional.differential_information import (
     differential_cross_entropy as differential_cross_entropy,
 )

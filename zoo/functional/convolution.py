@@ -11,8 +11,8 @@ same sums (`zoo/functional/convolution_forms.py` says what each does):
     depthwise, G = C                     shifts
     1 < G < C                            diagonal, kernels of at least WIDTH channels
     image spread (transposed), G = 1     phases
-    stride 1, small images               patches
-    else                                 xla
+    stride 1, C <= FEW                   blocks
+    else                                 parts
 
 The kernel's shape, and so the count of parameters and converted weights, do not depend
 on the form. Results agree to rounding.
@@ -21,33 +21,22 @@ Shapes: B examples, H height, W width, C channels, O output channels, G groups; 
 kernel; s stride, d dilation.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from zoo.functional import convolution_forms as forms
-from zoo.functional.convolution_blocks import NHWC, conv_by_blocks
 
-WIDTH = 32  # input channels of a merged kernel, at least; not tuned
-PATCHES = 50_000  # numbers in the patches of an image, beyond which they cost too much
-
-
-def lowering(blocks: bool | None) -> Callable[..., jax.Array]:
-    """`conv_general_dilated` in one form or the other, for kernels of few channels.
-
-    Args:
-        blocks: True by blocks, False as XLA does it, None by blocks on a CPU.
-    """
-    if blocks is None:
-        blocks = jax.default_backend() == "cpu"
-    return conv_by_blocks if blocks else jax.lax.conv_general_dilated
+NHWC = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
+WIDTH = 32  # input channels of a merged kernel, at least
+FEW = 8  # input channels
+PARTS = 8  # of a batch, at most
 
 
 def form(
     kernel: tuple[int, int, int, int],
-    image: tuple[int, int, int],
+    channels: int,
     strides: tuple[int, int] = (1, 1),
     spread: tuple[int, int] = (1, 1),
     dilation: tuple[int, int] = (1, 1),
@@ -56,20 +45,20 @@ def form(
 
     Args:
         kernel: its shape, [h, w, C / G, O].
-        image: H, W and C.
+        channels: C.
         strides: s.
         spread: pixels from one of x to the next, zeros between them.
         dilation: d.
     """
-    (h, w, inputs, _), (height, width, channels) = kernel, image
+    h, w, inputs, _ = kernel
     if spread != (1, 1):
         plain = strides == dilation == (1, 1) and inputs == channels
         return "phases" if plain else "xla"
     if inputs == channels:
         if (h, w) == (1, 1):
             return "matmul"
-        small = height * width * channels * h * w <= PATCHES
-        return "patches" if small and strides == (1, 1) else "xla"
+        plain = strides == dilation == (1, 1)
+        return "blocks" if plain and channels <= FEW else "parts"
     return "shifts" if inputs == 1 else "diagonal"
 
 
@@ -77,6 +66,13 @@ def merged(groups: int, inputs: int) -> int:
     """How many groups share a kernel: the fewest that have WIDTH channels, if any."""
     sizes = [m for m in range(1, groups + 1) if groups % m == 0]
     return next((m for m in sizes if m * inputs >= WIDTH), groups)
+
+
+def parts(batch: int) -> int:
+    """Into how many parts a batch goes: PARTS, or the most that leave each device's
+    share whole where the batch is split over all of them."""
+    each = batch // jax.device_count() if batch % jax.device_count() == 0 else 1
+    return next(n for n in range(PARTS, 0, -1) if each % n == 0)
 
 
 def convolve(
@@ -118,7 +114,7 @@ def convolve(
     name, strides = "xla", tuple(window_strides)
     spread, dilation = (tuple(x or (1, 1)) for x in (lhs_dilation, rhs_dilation))
     if fits and not asked and jax.default_backend() == "cpu":
-        name = form(rhs.shape, lhs.shape[1:], strides, spread, dilation)
+        name = form(rhs.shape, lhs.shape[-1], strides, spread, dilation)
     if isinstance(padding, str) and name == "phases":
         name = "xla"  # which says what is wrong
     elif isinstance(padding, str) and name != "xla":
@@ -146,7 +142,10 @@ def convolve(
         return forms.by_matmul(lhs, rhs, strides)
     if name == "shifts":
         return forms.by_shifts(lhs, rhs, strides, dilation)
-    if name == "patches":
-        return forms.by_patches(lhs, rhs, strides, dilation)
-    merge = merged(feature_group_count, rhs.shape[2])
-    return forms.by_diagonal(lhs, rhs, strides, dilation, feature_group_count, merge)
+    count = parts(len(lhs))
+    if name == "blocks":
+        return forms.by_blocks(lhs, rhs, count)
+    if name == "parts":
+        return forms.by_parts(lhs, rhs, strides, dilation, count)
+    groups = feature_group_count, merged(feature_group_count, rhs.shape[2])
+    return forms.by_diagonal(lhs, rhs, strides, dilation, *groups, count)

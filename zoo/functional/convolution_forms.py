@@ -3,7 +3,13 @@
     y[p, q, o] = sum_{i, j, c} x[s p + d i, s q + d j, c] k[i, j, c, o]
 
 by_matmul    a kernel of 1x1 mixes channels: x with its pixels as rows, times k
-by_patches   the gradient of k is one matmul, of a matrix of patches with the residual
+by_parts     the gradient of k is added up over parts of the batch: XLA computes it as a
+             convolution whose window is the whole residual, and its time grows faster
+             than the batch
+by_blocks    four outputs, 2x2, see one patch of (h + 1) x (w + 1) pixels: a matrix of
+             patches at every second pixel, times a matrix that holds the kernel four
+             times, each time moved by a pixel. It takes (h + 1)(w + 1) / (h w) as many
+             multiply-adds, and with few channels half of the time
 by_shifts    depthwise: y is h w shifted images, each times one number a channel
 by_diagonal  grouped: neighbouring groups share a dense kernel that is block-diagonal
 by_phases    transposed with stride s: the s^2 phases of the output are convolutions of
@@ -17,7 +23,8 @@ kernel; P, Q height and width of the output; s stride, d dilation.
 
 References:
     Chellapilla, Puri and Simard, "High performance convolutional neural networks for
-    document processing", 2006, https://inria.hal.science/inria-00112631 (patches)
+    document processing", 2006, https://inria.hal.science/inria-00112631 (matrices of
+    patches)
     Shi et al., "Real-time single image and video super-resolution using an efficient
     sub-pixel convolutional neural network", CVPR 2016,
     https://arxiv.org/abs/1609.05158 (phases)
@@ -53,6 +60,80 @@ def by_matmul(x: jax.Array, k: jax.Array, strides: Pair) -> jax.Array:
     return x[:, :: strides[0], :: strides[1]] @ k[0, 0]
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def by_parts(
+    x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair, parts: int
+) -> jax.Array:
+    """XLA's own, but for the gradient of the kernel; `parts` divides the batch."""
+    return dense(x, k, strides, dilation)
+
+
+@by_parts.defjvp
+def _parts_tangent(strides, dilation, parts, at, towards):
+    (x, k), (dx, dk) = at, towards
+    y = dense(x, k, strides, dilation)
+    by_image = dense(dx, k, strides, dilation)
+    return y, by_image + _in_parts(x, dk, strides, dilation, parts)
+
+
+def _in_parts(x, k, strides, dilation, parts):
+    """Linear in k: its transpose is the gradient of a kernel, added up over parts."""
+    # Every n-th example, so that a part of a batch split over devices is split too.
+    few = x.reshape(-1, parts, *x.shape[1:])
+    y = [dense(few[:, i], k, strides, dilation) for i in range(parts)]
+    return jnp.stack(y, axis=1).reshape(-1, *y[0].shape[1:])
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def by_blocks(x: jax.Array, k: jax.Array, parts: int) -> jax.Array:
+    """With stride 1; the gradient of the kernel as `by_parts`."""
+    return _by_blocks(x, k)
+
+
+@by_blocks.defjvp
+def _blocks_tangent(parts, at, towards):
+    (x, k), (dx, dk) = at, towards
+    along_k = _in_parts(x, dk, (1, 1), (1, 1), parts)
+    return _by_blocks(x, k), _by_blocks(dx, k) + along_k
+
+
+def _by_blocks(x, k):
+    (height, width), (h, w) = x.shape[1:3], k.shape[:2]
+    rows, columns = height - h + 1, width - w + 1
+    # Rows and columns of zeros beyond: whole blocks, whole pairs in a patch.
+    down = _even(rows) + _even(h + 1) - 2 - height
+    right = _even(columns) + _even(w + 1) - 2 - width
+    x = jnp.pad(x, ((0, 0), (0, down), (0, right), (0, 0)))
+    return _blocks(x, k)[:, :rows, :columns]
+
+
+def _even(n: int) -> int:
+    return n + n % 2
+
+
+def _blocks(x, kernel):
+    """The output's height and width are even."""
+    b, height, width, c = x.shape
+    h, w, _, o = kernel.shape
+    m, n = (h + 2) // 2, (w + 2) // 2  # pairs of pixels in a patch
+    p, q = height // 2 - m + 1, width // 2 - n + 1  # blocks
+    x = x.reshape(b, height // 2, 2, width // 2, 2, c).transpose(0, 1, 3, 2, 4, 5)
+    x = x.reshape(b, height // 2, width // 2, 4 * c)  # pairs of pixels as channels
+    patches = jnp.concatenate(
+        [x[:, i : i + p, j : j + q] for i in range(m) for j in range(n)], axis=-1
+    )  # [B, p, q, m n 4 C]
+
+    def moved(i, j):  # the kernel of the block's output (i, j)
+        return jnp.pad(kernel, ((i, 2 * m - h - i), (j, 2 * n - w - j), (0, 0), (0, 0)))
+
+    four = jnp.stack([moved(i, j) for i in (0, 1) for j in (0, 1)], axis=3)
+    four = four.reshape(m, 2, n, 2, c, 4 * o).transpose(0, 2, 1, 3, 4, 5)
+    four = four.reshape(m * n * 4 * c, 4 * o)
+    y = patches @ four  # -> [B, p, q, 4 O]
+    y = y.reshape(b, p, q, 2, 2, o).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(b, 2 * p, 2 * q, o)
+
+
 def windows(x: jax.Array, kernel: Pair, strides: Pair, dilation: Pair) -> list:
     """What each place of the kernel sees: h w images, [B, P, Q, C] each."""
     sizes = zip(x.shape[1:3], kernel, strides, dilation, strict=True)
@@ -68,28 +149,6 @@ def windows(x: jax.Array, kernel: Pair, strides: Pair, dilation: Pair) -> list:
     ]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def by_patches(x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair) -> jax.Array:
-    """XLA's own, but for the gradient of the kernel."""
-    return dense(x, k, strides, dilation)
-
-
-def _patches_forward(x, k, strides, dilation):
-    return dense(x, k, strides, dilation), (x, k)
-
-
-def _patches_backward(strides, dilation, saved, g):
-    x, k = saved
-    back = jax.linear_transpose(lambda x: dense(x, k, strides, dilation), x)
-    patches = jnp.concatenate(windows(x, k.shape[:2], strides, dilation), axis=-1)
-    gk = jnp.einsum("bpqk,bpqo->ko", patches, g)  # k: h w C
-    return *back(g), gk.reshape(k.shape)
-
-
-by_patches.defvjp(_patches_forward, _patches_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def by_shifts(x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair) -> jax.Array:
     """Depthwise, of a kernel [h, w, 1, C M]: channel c makes the M from c M on."""
     h, w, _, o = k.shape
@@ -99,40 +158,6 @@ def by_shifts(x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair) -> jax.
     return sum(image * k[i] for i, image in enumerate(seen))
 
 
-def _shifts_forward(x, k, strides, dilation):
-    return by_shifts(x, k, strides, dilation), (x, k)
-
-
-def _shifts_backward(strides, dilation, saved, g):
-    x, k = saved
-    h, w, _, o = k.shape
-    many = o // x.shape[-1]
-    wide = jnp.repeat(x, many, axis=-1) if many > 1 else x
-    seen = windows(wide, (h, w), strides, dilation)
-    gk = jnp.stack([(image * g).sum((0, 1, 2)) for image in seen])
-    # The residual, with s - 1 zeros between its pixels, under the kernel turned around.
-    zero = jnp.zeros((), g.dtype)
-    edges = [((h - 1) * dilation[0]), ((w - 1) * dilation[1])]
-    rest = [
-        n - (s * (m - 1) + 1 + edge)
-        for n, m, s, edge in zip(
-            x.shape[1:3], g.shape[1:3], strides, edges, strict=True
-        )
-    ]
-    pads = [
-        (edge, edge + more, s - 1)
-        for edge, more, s in zip(edges, rest, strides, strict=True)
-    ]
-    spread = jax.lax.pad(g, zero, [(0, 0, 0), *pads, (0, 0, 0)])
-    gx = by_shifts(spread, k[::-1, ::-1], (1, 1), dilation)
-    if many > 1:
-        gx = gx.reshape(*x.shape, many).sum(-1)
-    return gx, gk.reshape(k.shape)
-
-
-by_shifts.defvjp(_shifts_forward, _shifts_backward)
-
-
 def by_diagonal(
     x: jax.Array,
     k: jax.Array,
@@ -140,7 +165,7 @@ def by_diagonal(
     dilation: Pair,
     groups: int,
     merge: int,
-    convolve=dense,
+    batch_parts: int,
 ) -> jax.Array:
     """Grouped: `merge` groups at a time share a kernel that is zero between them."""
     h, w, c, o = k.shape
@@ -153,7 +178,7 @@ def by_diagonal(
     images = jnp.split(x, parts, axis=-1)
     return jnp.concatenate(
         [
-            convolve(image, blocks[:, :, i], strides, dilation)
+            by_parts(image, blocks[:, :, i], strides, dilation, batch_parts)
             for i, image in enumerate(images)
         ],
         axis=-1,

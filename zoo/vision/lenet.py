@@ -19,7 +19,7 @@ References:
 import flax.linen as nn
 import jax
 
-from zoo.functional.convolution import lowering
+from zoo.functional.convolution import convolve
 from zoo.functional.pooling import max_pool, mean_pool
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
@@ -39,9 +39,8 @@ class LeNet(nn.Module):
         activation: `relu` or `tanh`.
         activate_maps: False leaves it out after the convolutions, as Caffe does.
         pool: `max` or `mean`.
-        blocks: how to compute the convolutions, with the same result: True by blocks
-            (see `zoo.functional.convolution`), False as published, None by blocks on
-            a CPU.
+        fast: compute the convolutions by `zoo.functional.convolve`, which chooses a
+            form that is fast; False as published, with the same result.
 
     Raises:
         ValueError: an image too small to leave a pixel, or a field out of range.
@@ -54,7 +53,7 @@ class LeNet(nn.Module):
     activation: str = "relu"
     activate_maps: bool = True
     pool: str = "max"
-    blocks: bool | None = None
+    fast: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
@@ -83,7 +82,7 @@ class LeNet(nn.Module):
                 self.maps[i],
                 (5, 5),
                 padding=padding,
-                conv_general_dilated=lowering(self.blocks),
+                conv_general_dilated=convolve if self.fast else None,
                 name=f"conv_{i}",
             )(x)
             if not self.activate_maps:

@@ -35,7 +35,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from zoo.functional.convolution import lowering
+from zoo.functional.convolution import convolve
 from zoo.functional.losses import at_labels, weighted
 
 TINY = dict()  # it has one size, and that is small
@@ -150,7 +150,6 @@ class SparseConv(nn.Module):
         if self.dense:
             full = jnp.zeros((5, 5, 6, 16), kernel.dtype)
             full = full.at[:, :, SOURCE, TARGET].set(kernel)
-            convolve = lowering(None)
             y = convolve(x, full, (1, 1), "VALID", dimension_numbers=layout)
         else:
             each = jax.lax.conv_general_dilated(
@@ -193,7 +192,7 @@ class LeNet51998(nn.Module):
         border = (32 - x.shape[1]) // 2
         x = jnp.pad(x, ((0, 0), (border, border), (border, border), (0, 0)))
         x = 1.275 * x - 0.1
-        fast = lowering(None if self.dense else False)
+        fast = convolve if self.dense else None
         x = squash(_conv(6, 1, "c1", fast)(x))  # [B, 32, 32, 1] -> [B, 28, 28, 6]
         x = Subsampling(name="s2")(x)  # -> [B, 14, 14, 6]
         x = squash(SparseConv(self.dense, name="c3")(x))  # -> [B, 10, 10, 16]
@@ -207,7 +206,7 @@ class LeNet51998(nn.Module):
         return -((x[:, None] - targets[None]) ** 2).sum(-1)  # [B, 84] -> [B, 10]
 
 
-def _conv(maps: int, channels: int, name: str, convolve: Any = None) -> nn.Conv:
+def _conv(maps: int, channels: int, name: str, form: Any = None) -> nn.Conv:
     init = by_fan_in(25 * channels)
     return nn.Conv(
         maps,
@@ -215,6 +214,6 @@ def _conv(maps: int, channels: int, name: str, convolve: Any = None) -> nn.Conv:
         padding="VALID",
         kernel_init=init,
         bias_init=init,
-        conv_general_dilated=convolve,
+        conv_general_dilated=form,
         name=name,
     )
