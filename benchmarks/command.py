@@ -37,6 +37,7 @@ LOOP, SWEEP = Entry("loop"), Entry("sweep", cpu_devices=2)
 OPTIMIZERS, PATHS = Entry("optimizers", parts="RIVALS"), Entry("paths")
 CONVOLUTION = Entry("convolution", parts="LAYERS")
 CONVNETS = Entry("convnets", parts="NETWORKS")
+CLASSICAL = Entry("classical", parts="ROWS")
 BENCHMARKS = {
     "training_step": Entry("training_step"),
     "loop": LOOP,
@@ -46,6 +47,7 @@ BENCHMARKS = {
     "paths": PATHS,
     "convolution": CONVOLUTION,
     "convnets": CONVNETS,
+    "classical": CLASSICAL,
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
@@ -59,6 +61,7 @@ ACCEPTANCE = {
     "sweep": SWEEP,
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
+    "classical": CLASSICAL,
 }
 
 

@@ -1,0 +1,327 @@
+"""Classical learners against scikit-learn: same data, same start, same objective.
+
+Both sides take the same float32 arrays, and what they find is compared before anything
+is timed: an objective, or the answers themselves. Each row is measured at four sizes,
+each twice the one before. The figure is that of the largest; `.growth` is the exponent
+p of a time that grows as N^p, fitted to all four. Compiling is not counted.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import zoo
+from benchmarks.results import Figure
+from benchmarks.timing import interleaved, seconds
+from zoo.classical import kmeans, lasso, logistic, mixture, neighbors, pca
+
+PAIRS, DOUBLINGS = 5, 3
+MANY = 64  # starts or strengths in one call
+
+
+class Sides(NamedTuple):
+    """Two ways to one result.
+
+    Attributes:
+        ours, theirs: take nothing and give what they found.
+        apart: how far the second result is from the first, a number.
+    """
+
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
+    apart: Callable[[object, object], float]
+
+
+class Row(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        what: for a reader; `{n}` is the size.
+        sides: of a size.
+        size: the largest.
+        within: what `apart` may be at most.
+        least: the ratio that is claimed.
+    """
+
+    what: str
+    sides: Callable[[int], Sides]
+    size: int
+    within: float
+    least: float = 1.0
+
+
+def relative(a: float, b: float) -> float:
+    """How much more b is than a, as a share: 0 where ours is better."""
+    return max(0.0, (float(a) - float(b)) / abs(float(b)))
+
+
+def blobs(n: int, features: int, centres: int, spread: float = 1.0) -> np.ndarray:
+    """Points about centres in a cube, float32 [n, features]."""
+    rng = np.random.default_rng(0)
+    middles = rng.uniform(-3, 3, (centres, features))
+    noise = spread * rng.normal(size=(n, features))
+    return (middles[rng.integers(0, centres, n)] + noise).astype(np.float32)
+
+
+def _kmeans(n):
+    from sklearn.cluster import KMeans
+
+    x = blobs(n, 32, 50, spread=2.0)
+    start, placed = x[:50], jnp.asarray(x)
+    forced = dict(start=jnp.asarray(start), starts=1, steps=20, tolerance=0.0)
+    theirs = KMeans(50, init=start, n_init=1, max_iter=20, tol=0)
+    return Sides(
+        lambda: kmeans.fit(jax.random.key(0), placed, 50, **forced).inertia,
+        lambda: theirs.fit(x).inertia_,
+        lambda a, b: abs(a - b) / b,
+    )
+
+
+def _starts(n):
+    from sklearn.cluster import KMeans
+
+    x = _digits(n)
+    placed = jnp.asarray(x)
+    theirs = KMeans(10, n_init=MANY, max_iter=100, tol=0, random_state=0)
+    forced = dict(starts=MANY, steps=100, tolerance=0.0)
+    return Sides(
+        lambda: kmeans.fit(jax.random.key(0), placed, 10, **forced).inertia,
+        lambda: theirs.fit(x).inertia_,
+        relative,
+    )
+
+
+def _neighbors(n):
+    from sklearn.neighbors import NearestNeighbors
+
+    x, queries = blobs(n, 64, 50), blobs(n + n // 4, 64, 50)[n:]
+    base, asked = jnp.asarray(x), jnp.asarray(queries)
+    theirs = NearestNeighbors(n_neighbors=5, algorithm="brute").fit(x)
+    return Sides(
+        lambda: neighbors.kneighbors(base, asked, 5)[1],
+        lambda: theirs.kneighbors(queries)[1],
+        lambda a, b: np.mean(np.asarray(a) != b),
+    )
+
+
+def _pca(n):
+    from sklearn.decomposition import PCA
+
+    x = blobs(n, 128, 50)
+    placed = jnp.asarray(x)
+    ours = jax.jit(lambda x: pca.fit(x, 32, method="eigen"))
+    theirs = PCA(32)  # which takes the eigenvectors of the covariance too, at this size
+    return Sides(
+        lambda: ours(placed).variance,
+        lambda: theirs.fit(x).explained_variance_,
+        lambda a, b: np.max(np.abs(np.asarray(a) - b) / b),
+    )
+
+
+def _mixture(n):
+    from sklearn.mixture import GaussianMixture
+
+    x = blobs(n, 16, 10, spread=2.0)
+    means, placed = jnp.asarray(x[:10]), jnp.asarray(x)
+    forced = dict(tolerance=0.0, means=means)
+    first = mixture.learner(10, **forced).init(jax.random.key(0), {"x": placed})
+    weights = np.asarray(first.weights, np.float64)
+    theirs = GaussianMixture(
+        10,
+        tol=0,
+        max_iter=20,
+        weights_init=weights / weights.sum(),
+        means_init=np.asarray(first.means),
+        precisions_init=np.linalg.inv(np.asarray(first.covariances, np.float64)),
+    )
+
+    def fit():
+        return theirs.fit(x).lower_bound_
+
+    return Sides(
+        lambda: (
+            mixture.fit(
+                jax.random.key(0), placed, 10, steps=20, **forced
+            ).log_likelihood
+        ),
+        fit,
+        lambda a, b: abs(a - b) / abs(b),
+    )
+
+
+def _regression(n, features):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, features)).astype(np.float32)
+    w = rng.normal(size=features) * (rng.uniform(size=features) < 0.2)
+    y = (x @ w + rng.normal(size=n)).astype(np.float32)
+    return x, y
+
+
+def _objective(x, y, w, b, alpha):
+    rest = y.astype(np.float64) - x @ np.asarray(w, np.float64) - float(b)
+    return (rest**2).mean() / 2 + alpha * np.abs(w).sum()
+
+
+def _lasso(n):
+    from sklearn.linear_model import Lasso
+
+    x, y = _regression(n, 200)
+    places = jnp.asarray(x), jnp.asarray(y)
+    theirs = Lasso(0.05, tol=1e-6)
+
+    def fit():
+        theirs.fit(x, y)
+        return theirs.coef_, theirs.intercept_
+
+    value = lambda found: _objective(x, y, *found, 0.05)
+    return Sides(
+        lambda: lasso.lasso(*places, 0.05, tolerance=1e-5)[:2],
+        fit,
+        lambda a, b: relative(value(a), value(b)),
+    )
+
+
+def _strengths(n):
+    from sklearn.linear_model import Lasso
+
+    x, y = _regression(n, 50)
+    places, alphas = (jnp.asarray(x), jnp.asarray(y)), np.geomspace(1e-3, 1, MANY)
+    one = lambda alpha, x, y: lasso.lasso(x, y, alpha, tolerance=1e-5)[:2]
+    ours = jax.jit(jax.vmap(one, (0, None, None)))
+    placed = jnp.asarray(alphas, jnp.float32)
+
+    def fit():
+        found = [Lasso(alpha, tol=1e-6).fit(x, y) for alpha in alphas]
+        return np.array([f.coef_ for f in found]), [f.intercept_ for f in found]
+
+    def apart(a, b):
+        pairs = zip(alphas, *map(np.asarray, (*a, *b)), strict=True)
+        value = functools.partial(_objective, x, y)
+        return max(
+            relative(value(w, c, alpha), value(v, d, alpha))
+            for alpha, w, c, v, d in pairs
+        )
+
+    return Sides(lambda: ours(placed, *places), fit, apart)
+
+
+def _logistic(n):
+    from sklearn.linear_model import LogisticRegression
+
+    x, scores = _regression(n, 20)
+    y = (scores > 0).astype(np.int32)
+    strengths = np.geomspace(1e-2, 1e2, MANY)
+    one = lambda alpha, x, y: logistic.fit(x, y, alpha, classes=2, tolerance=1e-3)[:2]
+    ours = jax.jit(jax.vmap(one, (0, None, None)))
+    places = jnp.asarray(strengths, jnp.float32), jnp.asarray(x), jnp.asarray(y)
+
+    def fit():
+        made = (LogisticRegression(C=1 / a, tol=1e-3) for a in strengths)
+        found = [model.fit(x, y) for model in made]
+        return [f.coef_[0] for f in found], [f.intercept_[0] for f in found]
+
+    def value(w, b, alpha):
+        z = x.astype(np.float64) @ np.asarray(w, np.float64).ravel() + float(b)
+        return np.logaddexp(0, np.where(y, -z, z)).sum() + alpha / 2 * (w**2).sum()
+
+    def apart(a, b):
+        pairs = zip(strengths, *map(np.asarray, (*a, *b)), strict=True)
+        return max(
+            relative(value(w, np.ravel(c)[0], s), value(v, d, s))
+            for s, w, c, v, d in pairs
+        )
+
+    return Sides(lambda: ours(*places), fit, apart)
+
+
+def _digits(n):
+    """The first n of the digits, from 0 to 1, float32 [n, 64]."""
+    return (zoo.data.tabular("digits").x[:n] / 16).astype(np.float32)
+
+
+ROWS = {
+    "kmeans": Row(
+        "k-means, {n} x 32, 50 clusters, 20 rounds from the same start",
+        *(_kmeans, 100_000, 1e-3),
+    ),
+    "kmeans_starts": Row(
+        f"k-means of {{n}} digits, 10 clusters, the best of {MANY} starts",
+        *(_starts, 1_796, 1e-2, 3.0),
+    ),
+    "neighbors": Row(
+        "the 5 nearest of {n} x 64 to a quarter as many others",
+        *(_neighbors, 20_000, 1e-3),
+    ),
+    "pca": Row("32 principal components of {n} x 128", *(_pca, 40_000, 1e-3)),
+    "mixture": Row(
+        "10 full Gaussians, {n} x 16, 20 rounds of EM from the same start",
+        *(_mixture, 40_000, 1e-3),
+    ),
+    "lasso": Row("lasso, {n} x 200, alpha 0.05", *(_lasso, 40_000, 1e-4)),
+    "lasso_strengths": Row(
+        f"lasso, {{n}} x 50, {MANY} strengths in one call",
+        *(_strengths, 8_000, 1e-4, 3.0),
+    ),
+    "logistic_strengths": Row(
+        f"logistic regression, {{n}} x 20, {MANY} strengths in one call",
+        *(_logistic, 8_000, 1e-3, 3.0),
+    ),
+}
+NAMES = tuple(f"classical.{row}{kind}" for row in ROWS for kind in ("", ".growth"))
+
+
+def measure(*names: str) -> list[Figure]:
+    """Two figures for each row, or for each that is named."""
+    return [figure for name in names or ROWS for figure in compare(name)]
+
+
+def compare(name: str) -> list[Figure]:
+    """Time and growth of a row."""
+    row = ROWS[name]
+    sizes = [row.size >> i for i in range(DOUBLINGS, -1, -1)]
+    found = []
+    for n in sizes:
+        sides = row.sides(n)
+        apart = sides.apart(jax.device_get(sides.ours()), sides.theirs())
+        assert apart <= row.within, f"{name}, N = {n}: results differ by {apart:.1e}"
+        found.append(
+            interleaved(
+                lambda sides=sides: seconds(sides.ours),
+                lambda sides=sides: seconds(sides.theirs),
+                PAIRS,
+            )
+        )
+    largest = found[-1]
+    ours, theirs = (
+        float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+        for times in ([p.ours for p in found], [p.theirs for p in found])
+    )
+    times = ", ".join(
+        f"N = {n}: {1e3 * p.ours:.3g} against {1e3 * p.theirs:.3g} ms"
+        for n, p in zip(sizes, found, strict=True)
+    )
+    about = dict(reference="scikit-learn, all cores", seed=0)
+    return [
+        Figure(
+            name=f"classical.{name}",
+            what=f"{row.what.format(n=row.size)}; results differ by {apart:.0e}",
+            value=1e3 * largest.ours,
+            unit="ms",
+            reference_value=1e3 * largest.theirs,
+            ratio=largest.ratio,
+            # Below 20 ms the reference measures its own overhead.
+            claim=f"ratio >= {row.least:g}" if largest.theirs > 0.02 else "",
+            **about,
+        ),
+        Figure(
+            name=f"classical.{name}.growth",
+            what=f"exponent of the time's growth with N; {times}",
+            value=ours,
+            reference_value=theirs,
+            **about,
+        ),
+    ]
