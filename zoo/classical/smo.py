@@ -57,7 +57,7 @@ BLOCK = 64  # of more
 HELD = 8192  # of so many examples the Gram matrix is held, 256 MiB in float32
 CYCLE = 4096  # pairs between two computations of v
 STALE = 10  # such cycles in a row in which D may fail to rise
-SHARE = 0.1  # of the violation, which a block's own is brought below
+SHARE = 0.3  # of the violation, which a block's own is brought below
 
 
 class Dual(NamedTuple):
@@ -105,7 +105,7 @@ def dual(
     return Dual(signs=signs, low=low, high=high, times=times, improve=improve)
 
 
-def solve(problem: Dual, tolerance: jax.Array, pairs: int):
+def solve(problem: Dual, tolerance: jax.Array, pairs: int | jax.Array):
     """From beta = 0 until the violation is at most the tolerance, or D ceases to rise.
 
     Args:
@@ -119,23 +119,23 @@ def solve(problem: Dual, tolerance: jax.Array, pairs: int):
     signs, low, high = problem.signs, problem.low, problem.high
 
     def more(carry):
-        beta, v, count, _, stale = carry
-        unmet = violation(beta, v, low, high) > tolerance
-        return unmet & (count < pairs) & (stale < STALE)
+        _, _, gap, count, _, stale = carry
+        return (gap > tolerance) & (count < pairs) & (stale < STALE)
 
     def cycle(carry):
-        beta, v, count, best, stale = carry
+        beta, v, _, count, best, stale = carry
         few = jnp.minimum(CYCLE, pairs - count)
         beta, taken = problem.improve(beta, v, tolerance, few)
         v = signs - problem.times(beta)
         value = beta @ (signs + v) / 2  # D
         stale = jnp.where(value > best, 0, stale + 1)
-        return beta, v, count + taken, jnp.maximum(value, best), stale
+        gap = violation(beta, v, low, high)
+        return beta, v, gap, count + taken, jnp.maximum(value, best), stale
 
-    zero = jnp.zeros((), jnp.int32)
-    nothing = jnp.zeros((), signs.dtype)
-    start = (jnp.zeros_like(signs), signs, zero, nothing, zero)
-    return jax.lax.while_loop(more, cycle, start)[:3]
+    zero, nothing = jnp.zeros((), jnp.int32), jnp.zeros((), signs.dtype)
+    start = (jnp.zeros_like(signs), signs, nothing + jnp.inf, zero, nothing, zero)
+    beta, v, _, count, _, _ = jax.lax.while_loop(more, cycle, start)
+    return beta, v, count
 
 
 def violation(
@@ -173,32 +173,32 @@ def improve_pairs(K, beta, v, low, high, tolerance, pairs):
     """
     diagonal, index = jnp.diagonal(K), jnp.arange(len(v))
 
-    def ends(beta, v):
-        rising = jnp.where(beta < high, v, -jnp.inf)
-        i = jnp.argmax(rising)
-        return i, rising[i], jnp.where(beta > low, v, jnp.inf).min()
-
     def more(carry):
-        *_, most, least, count = carry
-        return (most - least > tolerance) & (count < pairs)
+        _, _, gap, count = carry
+        return (gap > tolerance) & (count < pairs)
 
     def pair(carry):
-        beta, v, i, most, _, count = carry
-        drop = most - v
+        beta, v, _, count = carry
+        rising = jnp.where(beta < high, v, -jnp.inf)
+        i = jnp.argmax(rising)
+        gap = rising[i] - jnp.where(beta > low, v, jnp.inf).min()
+        more = gap > tolerance  # else this pair is none, and the loop ends
+        drop = v[i] - v
         curve = diagonal[i] + diagonal - 2 * K[i]
         curve = jnp.where(curve > 0, curve, TAU)
         falls = (beta > low) & (drop > 0)
         j = jnp.argmax(jnp.where(falls, drop * drop / curve, -1))
         room_i, room_j = high[i] - beta[i], beta[j] - low[j]
         t = jnp.minimum(drop[j] / curve[j], jnp.minimum(room_i, room_j))
+        t = jnp.where(more, t, 0)
         end_i = jnp.where(t >= room_i, high[i], beta[i] + t)  # a bound is met exactly
         end_j = jnp.where(t >= room_j, low[j], beta[j] - t)
         beta = jnp.where(index == i, end_i, jnp.where(index == j, end_j, beta))
         v = v - t * (K[i] - K[j])
-        return beta, v, *ends(beta, v), count + 1
+        return beta, v, gap, count + more.astype(jnp.int32)
 
-    start = (beta, v, *ends(beta, v), jnp.zeros((), jnp.int32))
-    beta, v, *_, count = jax.lax.while_loop(more, pair, start)
+    start = (beta, v, jnp.full_like(v[0], jnp.inf), jnp.zeros((), jnp.int32))
+    beta, v, _, count = jax.lax.while_loop(more, pair, start)
     return beta, v, count
 
 
@@ -221,7 +221,8 @@ def improve_blocks(rows, beta, v, low, high, tolerance, pairs, block):
         return (gap > tolerance) & (count < pairs)
 
     def solve_block(carry):
-        beta, v, gap, count = carry
+        beta, v, _, count = carry
+        gap = violation(beta, v, low, high)
         at = working_set(beta, v, low, high, block)
         some = rows(at)  # [B, N]
         old = beta[at]
@@ -231,10 +232,9 @@ def improve_blocks(rows, beta, v, low, high, tolerance, pairs, block):
             some[:, at], old, v[at], low[at], high[at], enough, pairs - count
         )
         beta = beta.at[at].set(new)
-        v = v - (new - old) @ some
-        return beta, v, violation(beta, v, low, high), count + taken
+        return beta, v - (new - old) @ some, gap, count + taken
 
-    start = (beta, v, violation(beta, v, low, high), jnp.zeros((), jnp.int32))
+    start = (beta, v, jnp.full_like(v[0], jnp.inf), jnp.zeros((), jnp.int32))
     beta, _, _, count = jax.lax.while_loop(more, solve_block, start)
     return beta, count
 

@@ -134,24 +134,26 @@ def fit(
             positive weight; an unknown kernel or scheme; a number out of range; y is
             traced, and no classes are given.
     """
-    x, y = checks.finite("x", x), checks.labels("y", y)
-    if x.ndim != 2 or len(y) != len(x):
-        raise ValueError(f"x must be [N, D] and y [N], got {x.shape} and {y.shape}")
+    x, labels = checks.finite("x", x), checks.labels("y", y)
+    if x.ndim != 2 or len(labels) != len(x):
+        raise ValueError(
+            f"x must be [N, D] and y [N], got {x.shape} and {labels.shape}"
+        )
     if multiclass not in MULTICLASS:
         raise unknown("multiclass", multiclass, MULTICLASS)
-    weight = jnp.ones_like(x[:, 0]) if weight is None else _weight(weight, x)
     classes, most = _sizes(y, weight, classes)
+    weight = jnp.ones_like(x[:, 0]) if weight is None else _weight(weight, x)
     C = check_range("C", C, 0, jnp.inf, "()")
     tolerance = check_range("tolerance", tolerance, 0, jnp.inf, "()")
     steps, block = _counts(steps, block)
     shape = kernels.kernel(kernel, x, gamma, coef0, degree)
     C, tolerance = (jnp.asarray(v).astype(x.dtype) for v in (C, tolerance))
-    options = (classes, multiclass, most, steps, block)
-    return _fit(x, y, shape, C * weight, tolerance, *options)
+    options = (classes, multiclass, most, block)
+    return _fit(x, labels, shape, C * weight, tolerance, steps, *options)
 
 
-@functools.partial(jax.jit, static_argnums=(5, 6, 7, 8, 9))
-def _fit(x, y, kernel, upper, tolerance, classes, multiclass, most, steps, block):
+@functools.partial(jax.jit, static_argnums=(6, 7, 8, 9))
+def _fit(x, y, kernel, upper, tolerance, steps, classes, multiclass, most, block):
     def one(x, signs, upper):
         problem = smo.dual(kernel, x, signs, upper, block)
         return smo.solve(problem, tolerance, steps)
@@ -170,7 +172,7 @@ def _fit(x, y, kernel, upper, tolerance, classes, multiclass, most, steps, block
         part = jnp.where(real, jnp.take_along_axis(signs, at, 1), 0)
         few = jax.vmap(one)(x[at], part, jnp.where(real, upper[at], 0))
         back = jax.vmap(lambda at, v: jnp.zeros_like(x[:, 0]).at[at].add(v))
-        beta, slopes = (back(at, v) for v in few[:2])
+        beta, slopes = (back(at, jnp.where(part == 0, 0, v)) for v in few[:2])
         count = few[2]
     return _machine(x, kernel, codes, signs, upper, beta, slopes, count)
 
@@ -213,7 +215,7 @@ def learner(
     def init(key, batch):
         del key
         x, y = checks.finite("x", batch["x"]), checks.labels("y", batch["y"])
-        _sizes(y, jnp.ones_like(x[:, 0]), 2)
+        _sizes(batch["y"], batch.get("weight"), 2)
         weight = _weight(batch["weight"], x) if "weight" in batch else 1
         signs = jnp.where(y > 0, 1, -1).astype(x.dtype)
         shape = kernels.kernel(kernel, x, gamma, coef0, degree)
@@ -240,7 +242,7 @@ def learner(
     def evaluate(state, batch):
         found = _called(state, batch["x"])
         counts = batch.get("weight", jnp.ones_like(batch["x"][:, 0]))
-        hits = jnp.where(found == batch["y"], counts, 0)
+        hits = jnp.where(found == batch["y"].astype(found.dtype), counts, 0)
         pair = hits.sum(), counts.sum()
         return {"accuracy": jax.lax.psum(pair, axis_name) if axis_name else pair}
 
@@ -316,16 +318,19 @@ def support(state: SVM) -> jax.Array:
     return state.beta != 0
 
 
+@jax.jit
 def margin(state: SVM) -> jax.Array:
     """2 / |w|, the width of the strip |f| < 1 in the space of phi: [P]."""
     return 2 / jnp.sqrt(_square(state))
 
 
+@jax.jit
 def slack(state: SVM) -> jax.Array:
     """xi_n, what an example lacks to its side of the margin: [P, N], >= 0."""
     return jnp.maximum(-_beyond(state), 0)
 
 
+@jax.jit
 def objectives(state: SVM) -> tuple[jax.Array, jax.Array]:
     """The primal and the dual objective, P and D: [P] and [P]."""
     half = _square(state) / 2
@@ -333,6 +338,7 @@ def objectives(state: SVM) -> tuple[jax.Array, jax.Array]:
     return primal, (state.signs * state.beta).sum(-1) - half
 
 
+@jax.jit
 def duality_gap(state: SVM) -> jax.Array:
     """P - D, [P], as a sum of terms >= 0, in which no digits cancel.
 
@@ -343,6 +349,7 @@ def duality_gap(state: SVM) -> jax.Array:
     return sum(complementary(state)).sum(-1)
 
 
+@jax.jit
 def complementary(state: SVM) -> tuple[jax.Array, jax.Array]:
     """The terms of the gap: those of the multipliers of xi_n >= 0 and of the margin.
 
@@ -362,7 +369,7 @@ def _beyond(state):  # s f - 1 = s (s - v + b) - 1 = s (b - v)
 
 
 def _machine(x, kernel, codes, signs, upper, beta, slopes, steps):
-    upper = upper * jnp.abs(signs)  # [P, N]
+    upper = jnp.broadcast_to(upper, signs.shape) * jnp.abs(signs)  # [P, N]
     low, high = jnp.where(signs < 0, -upper, 0), jnp.where(signs > 0, upper, 0)
     slopes = jnp.where(signs == 0, 0, slopes)
     state = SVM(
@@ -427,8 +434,8 @@ def _called(state, x):
     values, codes = _values(state, x), state.codes
     if codes.ndim == 1:
         return (values >= 0).astype(jnp.int32)
-    share = lambda calls, code: calls.astype(values.dtype) @ (codes == code).astype(
-        values.dtype
+    share = lambda calls, code: (
+        calls.astype(values.dtype) @ (codes == code).astype(values.dtype)
     )
     votes = share(values > 0, 1) + share(values <= 0, -1)  # [Q, K]
     count = codes.shape[1]
@@ -465,16 +472,18 @@ def _sizes(y, weight, classes):
         if classes is None:
             raise ValueError("classes must be given where y is traced, got None")
         return int(classes), len(y)
-    labels = np.asarray(y)
-    count = np.bincount(labels, minlength=classes or 0)
+    y = np.asarray(y)
+    count = np.bincount(y, minlength=classes or 0)
     if classes is not None and len(count) > classes:
-        raise ValueError(f"y must be labels from 0 to {classes - 1}, got {labels.max()}")
+        raise ValueError(f"y must be labels from 0 to {classes - 1}, got {y.max()}")
     if not isinstance(weight, jax.core.Tracer):
-        count_of = np.bincount(labels, np.asarray(weight) > 0, len(count))
-        if not count_of.all():
+        some = None if weight is None else np.asarray(weight) > 0
+        if some is not None and some.shape != y.shape:
+            raise ValueError(f"weight must be [{len(y)}], got {some.shape}")
+        if not (own := np.bincount(y, some, len(count))).all():
             raise ValueError(
                 "y must have examples of each class, of weight > 0, got none of class "
-                f"{count_of.argmin()}"
+                f"{own.argmin()}"
             )
     return len(count), int(np.sort(count)[-2:].sum())
 
