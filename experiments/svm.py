@@ -3,7 +3,15 @@
 Run:    python -m experiments.svm
         python -m experiments.svm --data my.csv --gamma 0.1 --picture my.csv
 
-Expect: TODO
+Expect: trained on the first half of the digits, the RBF kernel is right on 0.9689 of
+the second, as scikit-learn's; the polynomial of degree 3 on 0.9544, the linear one on
+0.9444 and the sigmoid, which is indefinite, on 0.6463. They are made of 522, 343, 336
+and 896 of the 898 examples. On all features of breast cancer the gap between primal and
+dual is 9.5 times the dual objective after 5 pairs of examples, and 8e-5 of it at the
+end, after 211. In the plane of its first two principal components the straight border
+is right on 0.954, the curved one on 0.944. By five folds the best of 49 pairs of C and
+gamma is right on 0.970 of breast cancer; where gamma is 1 or more, and where C is small,
+all are called benign: 0.627. Half a minute on two cores, most of it compiling.
 
 All penalties and scales, and the folds by which they are judged, are solved by one
 call: `jax.vmap` over C, gamma and the weights of the examples.
@@ -42,8 +50,8 @@ class Config:
         gamma: of all kernels but the linear one, for `data`.
         degree: of the polynomial.
         picture: a table of which one class is told from the rest, standardised, in the
-            figures; by default the first of its classes.
-        positive: another class of it, by name.
+            figures.
+        positive: that class, by name; by default the first.
         Cs: prices of the map, as powers of ten: the lowest, the highest, how many.
         gammas: its scales, likewise.
         folds: of the cross-validation by which the map judges.
@@ -88,7 +96,7 @@ def main(cfg: Config) -> dict[str, float]:
             raise ValueError(f"{name} must be at least 1 value, got {count}")
     # All that is out of range shows before anything is solved.
     svm.learner(cfg.C, pairs=cfg.pairs)
-    kernel("rbf", np.ones((2, 1)), cfg.gamma, degree=cfg.degree)
+    kernel("rbf", jnp.ones((2, 1)), cfg.gamma, degree=cfg.degree)
     table, picture = _table("data", cfg.data), _table("picture", cfg.picture)
     positive = picture.classes[0] if cfg.positive is None else cfg.positive
     if positive not in picture.classes:

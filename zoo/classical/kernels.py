@@ -77,6 +77,7 @@ def kernel(
     Raises:
         ValueError: an unknown name, or a number out of range.
     """
+    x = jnp.asarray(x)
     if name not in FORMS:
         raise unknown("kernel", name, FORMS)
     whole = isinstance(degree, numbers.Integral) and not isinstance(degree, bool)
@@ -111,6 +112,7 @@ def gram(kernel: Kernel, x: jax.Array, y: jax.Array) -> jax.Array:
     Raises:
         ValueError: points that are not [N, D] and [M, D].
     """
+    x, y = jnp.asarray(x), jnp.asarray(y)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
         raise ValueError(
             f"x and y must be [N, D] and [M, D], got {x.shape} and {y.shape}"
