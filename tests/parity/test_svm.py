@@ -86,9 +86,9 @@ def test_breast_cancer_is_as_published():
     table = tabular("breast_cancer")
     x = (table.x - table.x.mean(0)) / table.x.std(0)
     y = (table.y == table.classes.index("benign")).astype(int)  # scikit-learn's order
-    theirs = SVC(kernel="linear", tol=1e-8).fit(x, y)
+    theirs = SVC(kernel="linear", tol=1e-11).fit(x, y)
     with jax.enable_x64(True):
-        ours = svm.fit(x, y, kernel="linear", tolerance=1e-8)
+        ours = svm.fit(x, y, kernel="linear", tolerance=1e-11)
         w, used = svm.weights(ours), np.asarray(svm.support(ours))
         primal, dual = svm.objectives(ours)
         width = svm.margin(ours)
