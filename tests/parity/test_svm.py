@@ -1,8 +1,10 @@
 """Support vector machines against scikit-learn's (LIBSVM, LIBLINEAR), point by point.
 
 Both stop within a tolerance, so both are held to one that is far below what is
-compared. LIBSVM's least number of pairs of equal candidates differs from ours; where
-the kernel is positive semidefinite the optimum is one, and the way there is no matter.
+compared. LIBSVM keeps K in single precision, also where the rest is double: its optimum
+is off by some 1e-7 of what K sums up to, hence the tolerances. Ours is the better one,
+as its gap proves. Where the kernel is positive semidefinite the optimum is one, and the
+way there is no matter.
 """
 
 import functools
@@ -100,12 +102,15 @@ def test_breast_cancer_is_as_published():
     np.testing.assert_allclose(np.linalg.norm(early.coef_), 3.066907, atol=2e-6)
     np.testing.assert_allclose(early.intercept_[0], 0.04439, atol=5e-6)
     np.testing.assert_allclose(np.linalg.norm(w), 3.066037, atol=1e-6)
-    np.testing.assert_allclose(w, theirs.coef_[0], atol=1e-6)
-    np.testing.assert_allclose(ours.intercept, theirs.intercept_[0], atol=1e-6)
-    np.testing.assert_allclose(
-        ours.beta[theirs.support_], theirs.dual_coef_[0], atol=1e-6
-    )
-    np.testing.assert_allclose(width, 2 / np.linalg.norm(theirs.coef_), rtol=1e-6)
+    close = functools.partial(np.testing.assert_allclose, atol=5e-6)  # K is float32
+    close(w, theirs.coef_[0])
+    close(ours.intercept, theirs.intercept_[0])
+    close(np.asarray(ours.beta)[theirs.support_], theirs.dual_coef_[0])
+    f = theirs.decision_function(x)
+    slack = np.maximum(0, 1 - np.where(y == 1, f, -f)).sum()
+    assert primal < np.square(theirs.coef_).sum() / 2 + slack
+    assert 0 <= ours.gap < 1e-8
+    np.testing.assert_allclose(width, 2 / np.linalg.norm(theirs.coef_), rtol=2e-6)
     np.testing.assert_allclose(primal, dual, rtol=1e-9)
 
 

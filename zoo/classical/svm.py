@@ -32,7 +32,8 @@ examples of a pair of classes are gathered first, padded to the largest pair by 
 with C_n = 0; where y is traced the sizes are not known, and each is padded to N.
 
 What differs from LIBSVM: no shrinking and no cache of rows, since the Gram matrix is
-held; blocks (see `zoo.classical.smo`); of equal candidates the first, not the last.
+held, in x's precision (LIBSVM: always in single); blocks (see `zoo.classical.smo`); of
+equal candidates the first, not the last.
 Two classes have f > 0 for class 1, as in scikit-learn.
 
 Shapes: N examples, D features, K classes, P problems, Q queries. For two classes there
