@@ -369,6 +369,16 @@ def test_an_indefinite_kernel_ends_at_bounds():
     np.testing.assert_allclose(state.slopes, v, atol=1e-12)
 
 
+def test_a_pair_without_a_maximum_goes_to_the_bound():
+    K = jnp.array([[0.0, 1], [1, 0]])  # a = -2
+    s, high = jnp.array([1.0, -1]), jnp.array([5.0, 0])
+    improve = jax.jit(smo.improve_pairs)
+    beta, v, count = improve(K, 0 * s, s, high - 5, high, 1e-3, 9)
+    np.testing.assert_array_equal(beta, [5, -5])
+    np.testing.assert_array_equal(v, [6, -6])
+    assert count == 1
+
+
 @pytest.mark.parametrize("block", [None, 6])
 def test_the_learner_comes_to_the_same(block):
     x, y = clouds(apart=0.5)

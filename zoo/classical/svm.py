@@ -171,7 +171,7 @@ def _fit(x, y, kernel, upper, tolerance, steps, classes, multiclass, most, block
         at = jax.vmap(gather)(signs)  # [P, M]
         real = jnp.arange(most)[None] < (signs != 0).sum(1, keepdims=True)
         part = jnp.where(real, jnp.take_along_axis(signs, at, 1), 0)
-        few = jax.vmap(one)(x[at], part, jnp.where(real, upper[at], 0))
+        few = jax.vmap(one)(x[at], part, upper[at])
         back = jax.vmap(lambda at, v: jnp.zeros_like(x[:, 0]).at[at].add(v))
         beta, slopes = (back(at, jnp.where(part == 0, 0, v)) for v in few[:2])
         count = few[2]
