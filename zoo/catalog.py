@@ -23,8 +23,10 @@ from zoo.classical import (
     kmeans,
     mixture,
     mlp,
+    pegasos,
     perceptron,
     som,
+    svm,
 )
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
@@ -215,12 +217,14 @@ LEARNERS: dict[str, LearnerRow] = {
     "kmeans": LearnerRow(_of(kmeans.learner, 3), lambda step: _clouds(3, 4.0)(0)),
     "kmeans_minibatch": LearnerRow(_of(kmeans.minibatch, 3), _clouds(3, 4.0)),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
+    "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
     ),
     "supervised": LearnerRow(_supervised, _labelled),
+    "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.

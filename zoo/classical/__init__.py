@@ -4,6 +4,7 @@ from zoo.classical import features as features
 from zoo.classical import gaussians as gaussians
 from zoo.classical import incremental_pca as incremental_pca
 from zoo.classical import irls as irls
+from zoo.classical import kernels as kernels
 from zoo.classical import kmeans as kmeans
 from zoo.classical import lasso as lasso
 from zoo.classical import linear as linear
@@ -11,7 +12,10 @@ from zoo.classical import logistic as logistic
 from zoo.classical import mixture as mixture
 from zoo.classical import neighbors as neighbors
 from zoo.classical import pca as pca
+from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
 from zoo.classical import seeding as seeding
+from zoo.classical import smo as smo
 from zoo.classical import som as som
+from zoo.classical import svm as svm
 from zoo.classical.mlp import MLP as MLP
