@@ -16,7 +16,6 @@ t-SNE maps these. Its table compares them with the pixels.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import flax.linen as nn

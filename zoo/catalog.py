@@ -212,7 +212,8 @@ def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
 @functools.cache
 def _affinities(nearest: bool) -> Batch:
     """The constant batch of an embedding: 16 points and their affinities."""
-    return affinities.batch(_clouds(3, 4.0)(0)["x"], 4.0, nearest)
+    made = affinities.batch(_clouds(3, 4.0)(0)["x"], 4.0, nearest)
+    return jax.device_get(made)
 
 
 def _embedding(kind: str, method: str) -> LearnerRow:

@@ -94,11 +94,11 @@ def test_dense_is_symmetric_and_adds_up():
         p = np.asarray(affinities.conditional(x, 8.0))
     joint = (p + p.T) / 80
     np.testing.assert_allclose(made.p, joint, rtol=1e-12, atol=1e-18)
-    np.testing.assert_allclose(made.p.sum(), 1)
+    np.testing.assert_allclose(np.asarray(made.p).sum(), 1)
     plogp = lambda q: (q * np.log(np.where(q > 0, q, 1))).sum(1)
     np.testing.assert_allclose(made.plogp, plogp(joint), rtol=1e-12)
     np.testing.assert_allclose(made.plogp_sne, plogp(p / 40), rtol=1e-12)
-    np.testing.assert_allclose(made.plogp_sne.sum(), -np.log(8 * 40))
+    np.testing.assert_allclose(np.asarray(made.plogp_sne).sum(), -np.log(8 * 40))
     assert made.near is None
 
 
@@ -107,11 +107,11 @@ def test_points_that_are_all_equal():
     with jax.enable_x64(True):
         made, few = affinities.dense(x, 3.0), affinities.sparse(x, 1.0, k=2)
     np.testing.assert_allclose(made.p, (1 - np.eye(6)) / 30, rtol=1e-12)
-    assert np.isfinite(few.p).all() and np.isclose(few.p.sum(), 1)
+    assert np.isfinite(few.p).all() and np.isclose(np.asarray(few.p).sum(), 1)
 
 
 def test_more_duplicates_than_the_perplexity():
-    x = np.concatenate([np.tile([[1.0, 2]], (5, 1)), points(10, 2)])
+    x = np.concatenate([np.tile([[30.0, 40]], (5, 1)), points(10, 2)])
     with jax.enable_x64(True):
         p = np.asarray(affinities.conditional(x, 3.0))
     expected = np.zeros((5, 15))
@@ -155,7 +155,7 @@ def test_sparse_is_of_the_nearest(k):
     assert p.shape[1] == ((one + one.T) > 0).sum(1).max() and columns.dtype == np.int32
     itself = columns == np.arange(40)[:, None]
     assert (p[itself] == 0).all() and (p[~itself] > 0).all()
-    np.testing.assert_allclose(made.plogp_sne.sum(), -np.log(4 * 40))
+    np.testing.assert_allclose(np.asarray(made.plogp_sne).sum(), -np.log(4 * 40))
 
 
 def test_sparse_among_duplicates():

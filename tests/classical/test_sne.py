@@ -49,17 +49,23 @@ def divergence(p, kind, y):
     return (p * jnp.log(ratio)).sum()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("e", [1, 2, 3])
+@pytest.mark.parametrize(
+    "kind, e", [("sne", 2), ("symmetric", 2), ("tsne", 2), ("tsne", 1), ("sne", 3)]
+)
 def test_objective_and_gradient_are_their_definitions(kind, e):
-    y = places(e=e)
-    with jax.enable_x64(True):
-        own, p, plogp = of(kind, points())
-        value = sne_exact.objective(y, p, plogp, kind)
-        slope = sne_exact.gradient(jnp.asarray(y), p, kind)
+    @jax.jit
+    def all_of(y, own, p, plogp):
         definition = functools.partial(divergence, own, kind)
-        expected, expected_slope = jax.value_and_grad(definition)(jnp.asarray(y))
-        through = jax.grad(sne_exact.objective)(jnp.asarray(y), p, plogp, kind)
+        ours = lambda y: sne_exact.objective(y, p, plogp, kind)
+        return (
+            (ours(y), sne_exact.gradient(y, p, kind)),
+            jax.value_and_grad(definition)(y),
+            jax.grad(ours)(y),
+        )
+
+    with jax.enable_x64(True):
+        found = jax.device_get(all_of(places(e=e), *of(kind, points())))
+    (value, slope), (expected, expected_slope), through = found
     np.testing.assert_allclose(value, expected, rtol=1e-12)
     np.testing.assert_allclose(slope, expected_slope, rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(through, expected_slope, rtol=1e-10, atol=1e-14)
@@ -69,10 +75,12 @@ def test_objective_and_gradient_are_their_definitions(kind, e):
 def test_blocks_of_rows_change_nothing(kind, monkeypatch):
     y = jnp.asarray(places(), jnp.float32)
     _, p, plogp = of(kind, np.float32(points()))
-    both = lambda: (
-        sne_exact.objective(y, p, plogp, kind),
-        sne_exact.gradient(y, p, kind, 4.0),
-    )
+    both = lambda: jax.jit(
+        lambda y: (
+            sne_exact.objective(y, p, plogp, kind),
+            sne_exact.gradient(y, p, kind, 4.0),
+        )
+    )(y)
     whole = both()
     monkeypatch.setattr(sne_exact, "PAIRS", 24 * 7)  # 7 rows at once, 24 are not 3 x 7
     for part, all_ in zip(both(), whole, strict=True):
@@ -82,14 +90,16 @@ def test_blocks_of_rows_change_nothing(kind, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_exaggeration_multiplies_p_alone(kind):
     """4 P pulls four times as strongly, and Q pushes as before."""
-    y = jnp.asarray(places())
-    with jax.enable_x64(True):
-        y = jnp.asarray(places())
-        _, p, _ = of(kind, points())
-        one, four = (sne_exact.gradient(y, p, kind, much) for much in (1.0, 4.0))
-        near = lambda d: -jnp.log1p(d) if kind == "tsne" else -d
-        squares = lambda y: jnp.square(y[:, None] - y[None]).sum(2)
+    near = lambda d: -jnp.log1p(d) if kind == "tsne" else -d
+    squares = lambda y: jnp.square(y[:, None] - y[None]).sum(2)
+
+    @jax.jit
+    def all_of(y, p):
         pull = jax.grad(lambda y: -(p * near(squares(y))).sum())(y)
+        return *(sne_exact.gradient(y, p, kind, much) for much in (1.0, 4.0)), pull
+
+    with jax.enable_x64(True):
+        one, four, pull = jax.device_get(all_of(places(), of(kind, points())[1]))
     np.testing.assert_allclose(four, one + 3 * pull, rtol=1e-10, atol=1e-14)
 
 
@@ -101,21 +111,24 @@ def test_symmetries(kind):
     with jax.enable_x64(True):
         _, p, _ = of(kind, points())
         slope = jax.jit(lambda y: sne_exact.gradient(y, p, kind))
-        plain, moved, turned = slope(y), slope(y + 5), slope(y @ turn)
+        three = slope(y), slope(y + 5), slope(y @ turn)
+        plain, moved, turned = jax.device_get(three)
     np.testing.assert_allclose(moved, plain, rtol=1e-9, atol=1e-13)
-    np.testing.assert_allclose(turned, np.asarray(plain) @ turn, rtol=1e-9, atol=1e-13)
+    np.testing.assert_allclose(turned, plain @ turn, rtol=1e-9, atol=1e-13)
     np.testing.assert_allclose(plain.sum(0), 0, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_q_is_p_nothing_moves(kind):
-    y = places()
-    with jax.enable_x64(True):
-        q = q_of(kind, jnp.asarray(y))
+    @jax.jit
+    def both(y):
+        q = q_of(kind, y)
         plogp = jnp.where(q > 0, q * jnp.log(jnp.where(q > 0, q, 1)), 0).sum(1)
         p = (q + q.T) / 2
-        value = sne_exact.objective(y, p, plogp, kind)
-        slope = sne_exact.gradient(jnp.asarray(y), p, kind)
+        return sne_exact.objective(y, p, plogp, kind), sne_exact.gradient(y, p, kind)
+
+    with jax.enable_x64(True):
+        value, slope = jax.device_get(both(places()))
     np.testing.assert_allclose(value, 0, atol=1e-13)
     np.testing.assert_allclose(slope, 0, atol=1e-13)
 
@@ -124,17 +137,15 @@ def test_where_q_is_p_nothing_moves(kind):
 def test_points_far_from_all_others_are_no_nan(kind):
     """exp(-d^2) of all of a point's distances is 0 in float32."""
     y = jnp.asarray(places(), jnp.float32).at[3].set(jnp.array([60.0, -70]))
-    own, p, plogp = of(kind, np.float32(points()))
-    value, slope = (
-        sne_exact.objective(y, p, plogp, kind),
-        sne_exact.gradient(y, p, kind),
-    )
+    _, p, plogp = of(kind, np.float32(points()))
+    slope_of = jax.jit(lambda y, p: sne_exact.gradient(y, p, kind))
+    value = jax.jit(lambda y: sne_exact.objective(y, p, plogp, kind))(y)
+    slope = np.asarray(slope_of(y, p))
     with jax.enable_x64(True):
-        wide = jnp.asarray(np.float64(y)), jnp.asarray(np.float64(p))
-        exact = sne_exact.gradient(*wide, kind)
-    assert np.isfinite(value) and abs(np.asarray(slope)[3]).max() > 1e-5
-    scale = abs(np.asarray(exact)).max()
-    np.testing.assert_allclose(slope, exact, rtol=1e-4, atol=1e-5 * scale)
+        exact = np.asarray(slope_of(np.float64(y), np.float64(p)))
+    assert np.isfinite(value) and abs(slope[3]).max() > 1e-5
+    # A squared distance of 8,500 is right to 1e-3 in float32, and so is exp of it.
+    np.testing.assert_allclose(slope, exact, atol=1e-3 * abs(exact).max())
 
 
 def slope_by_hand(y, p, kind, much):
@@ -152,7 +163,7 @@ def test_steps_are_the_rule(kind):
     x, y = points(), places(scale=0.1)
     with jax.enable_x64(True):
         batch = affinities.batch(x, 6.0)
-        made = sne.learner(kind, rate=20.0, exaggeration=3.0, exaggerated=6, start=y)
+        made = sne.learner(kind, rate=2.0, exaggeration=3.0, exaggerated=6, start=y)
         state, step = made.init(jax.random.key(0), batch), jax.jit(made.step)
         states = []
         for _ in range(10):
@@ -167,7 +178,7 @@ def test_steps_are_the_rule(kind):
         np.testing.assert_allclose(metrics["kl"], (value, 1), rtol=1e-9)
         slope = slope_by_hand(y, p, kind, 3.0 if i < 6 else 1.0)
         g = np.where(np.sign(slope) == np.sign(u), 0.8 * g, g + 0.2).clip(0.01)
-        u = (0.5 if i < 6 else 0.8) * u - 20 * g * slope
+        u = (0.5 if i < 6 else 0.8) * u - 2 * g * slope
         y = y + u
         y = y - y.mean(0)
         np.testing.assert_allclose(state.positions, y, rtol=1e-8, atol=1e-11)
@@ -177,18 +188,18 @@ def test_steps_are_the_rule(kind):
 
 
 def test_gains_have_a_least_value():
-    """Also at once: 0.8^21 is below 0.01."""
+    """A gradient along the last update, again and again: 0.8 of 0.011 is below 0.01."""
     batch = affinities.batch(np.float32(points()), 6.0)
-    made = sne.learner("tsne", start=places(scale=1e-4), rate=1e-3)
+    made = sne.learner("tsne", start=places(), exaggerated=0)
     state = made.init(jax.random.key(0), batch)
-    run = lambda state: jax.lax.fori_loop(
-        0, 30, lambda _, s: made.step(s, batch)[0], state
-    )
-    gains = jax.jit(run)(state).gains
-    np.testing.assert_allclose(gains.min(), 0.01, rtol=1e-6)
+    uphill = jax.jit(sne_exact.gradient)(state.positions, batch["p"])
+    for gain, expected in ((0.011, 0.01), (1.0, 0.8)):
+        gains = jnp.full_like(state.gains, gain)
+        new, _ = jax.jit(made.step)(state._replace(update=uphill, gains=gains), batch)
+        np.testing.assert_allclose(new.gains, expected, rtol=1e-6)
 
 
-def test_fit_is_the_learner(monkeypatch):
+def test_fit_is_the_learner():
     x = np.float32(points())
     batch = affinities.batch(x, 6.0)
     options = dict(exaggeration=2.0, exaggerated=5, start="random", dimensions=3)
@@ -202,24 +213,22 @@ def test_fit_is_the_learner(monkeypatch):
     for a, b in zip(whole, state, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-9)
     np.testing.assert_allclose(
-        made.evaluate(state, batch)["kl"], step(state, batch)[1]["kl"], rtol=1e-6
+        made.evaluate(state, batch)["kl"], step(state, batch)[1]["kl"], rtol=1e-5
     )
 
 
 def test_the_rate_is_of_the_number_of_points():
-    """None is N / (4 exaggeration) where that is above 50, else 50."""
-    for n, exaggeration, expected in ((24, 12.0, 50), (420, 1.0, 105), (420, 2.0, 52.5)):
-        batch = affinities.batch(np.float32(points(n)), 5.0)
-        start = np.float32(places(n))
-        one, other = (
-            sne.learner(rate=rate, exaggeration=exaggeration, start=start)
-            for rate in (None, expected)
-        )
-        state = one.init(jax.random.key(0), batch)
-        first, second = (
-            jax.jit(made.step)(state, batch)[0].update for made in (one, other)
-        )
-        np.testing.assert_allclose(first, second, rtol=1e-6)
+    """None is N / (4 exaggeration), but at least 50, or N / 10 of few points."""
+    cases = (24, 12.0, 2.4), (24, 1.0, 6), (420, 2.0, 52.5), (520, 12.0, 50)
+    for n, exaggeration, expected in cases:
+        np.testing.assert_allclose(sne._rate(n, exaggeration), expected)
+    batch = affinities.batch(np.float32(points()), 6.0)
+    one, other = (
+        sne.learner(rate=rate, exaggeration=1.0, start=places()) for rate in (None, 6.0)
+    )
+    state = one.init(jax.random.key(0), batch)
+    first, second = (jax.jit(made.step)(state, batch)[0] for made in (one, other))
+    np.testing.assert_array_equal(first.update, second.update)
 
 
 def test_starts():
@@ -227,14 +236,16 @@ def test_starts():
     with jax.enable_x64(True):
         batch = affinities.batch(x, 6.0)
         by = {
-            start: sne.learner(start=start).init(jax.random.key(0), batch).positions
+            start: np.asarray(
+                sne.learner(start=start).init(jax.random.key(0), batch).positions
+            )
             for start in ("pca", "random")
         }
     centred = x - x.mean(0)
     axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
     z = centred @ axes.T
     z = 1e-4 * z / z[:, 0].std()
-    np.testing.assert_allclose(abs(np.asarray(by["pca"])), abs(z), rtol=1e-9)
+    np.testing.assert_allclose(abs(by["pca"]), abs(z), rtol=1e-9)
     assert 0.5e-4 < by["random"].std() < 2e-4
 
 
@@ -272,28 +283,30 @@ def test_one_device_equals_eight(devices):
             jax.tree.map(close, one, eight)
 
 
-def equidistant(n):
-    """n points, each sqrt(2) from each other, in n - 1 dimensions but one of them."""
-    return np.eye(n)
+def test_clouds_that_are_equally_far_from_each_other():
+    """Eleven of them, as ten dimensions hold: SNE crowds them, t-SNE opens gaps."""
+    rng = np.random.default_rng(0)
+    corner = np.arange(110) % 11
+    x = np.eye(11)[corner] + 0.1 * rng.normal(size=(110, 11))
+    gaps = {}
+    for kind in KINDS:
+        state = sne.fit(jax.random.key(0), np.float32(x), kind, perplexity=9, steps=500)
+        y = np.asarray(state.positions)
+        centres = np.array([y[corner == c].mean(0) for c in range(11)])
+        apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
+        radius = np.linalg.norm(y - centres[corner], axis=1).mean()
+        gaps[kind] = apart[np.triu_indices(11, 1)].min() / radius
+    assert gaps["tsne"] > 2 * max(gaps["sne"], gaps["symmetric"]), gaps
 
 
-def ratio(y):
-    """The largest distance over the least."""
-    apart = np.linalg.norm(y[:, None] - y[None], axis=2)[np.triu_indices(len(y), 1)]
-    return apart.max() / apart.min()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_plane_holds_three_equidistant_points_and_not_eleven(kind):
-    found = {}
-    with jax.enable_x64(True):
-        for n in (3, 11):
-            state = sne.fit(
-                jax.random.key(0), equidistant(n), kind, perplexity=n - 1.5, steps=600,
-                rate=2.0, exaggeration=1.0, start="random",
-            )  # fmt: skip
-            found[n] = ratio(np.asarray(state.positions))
-    assert found[3] < 1 + 1e-6 and found[11] > 1.5, found
+def test_equidistant_points_may_as_well_be_one():
+    """Their P is even, as is Q where all coincide: that costs nothing."""
+    corners = np.eye(11, dtype=np.float32)
+    batch = affinities.batch(corners, 9.0)
+    y = 3 * np.float32(places(11))
+    kl = jax.jit(lambda y: sne_exact.objective(y, batch["p"], batch["plogp"]))
+    np.testing.assert_allclose(kl(0 * y), 0, atol=1e-6)
+    assert kl(y) > 0.1
 
 
 def test_points_that_are_all_equal_stay_where_they_start():
@@ -385,3 +398,11 @@ def test_refused_shapes():
         sne_exact.gradient(y, batch["p"], "snee")
     with pytest.raises(ValueError, match="x must be finite, got nan"):
         sne.fit(jax.random.key(0), np.full((24, 4), np.nan))
+
+
+def test_a_rate_that_is_too_large_is_no_silent_nan():
+    with pytest.raises(ValueError, match="rate must be smaller: with 1000000.0"):
+        sne.fit(
+            jax.random.key(0), np.float32(points()), "sne", perplexity=6, rate=1e6,
+            steps=60,
+        )  # fmt: skip

@@ -7,7 +7,6 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from sklearn.manifold import TSNE, _t_sne, trustworthiness
 
-import zoo
 from zoo.classical import affinities, sne, sne_exact
 from zoo.data import tabular
 
@@ -27,7 +26,9 @@ def test_joint_probabilities(name, perplexity):
     x = scaled(name)
     with jax.enable_x64(True):
         ours = affinities.dense(x, perplexity).p
-    theirs = _t_sne._joint_probabilities(pdist(x, "sqeuclidean"), perplexity, 0)
+    theirs = _t_sne._joint_probabilities(
+        squareform(pdist(x, "sqeuclidean")), perplexity, 0
+    )
     np.testing.assert_allclose(ours, squareform(theirs), rtol=1e-3, atol=1e-9)
     assert abs(np.asarray(ours) - squareform(theirs)).max() < 1e-6
 
@@ -64,16 +65,14 @@ def test_divergence_and_gradient(dimensions):
 
 
 def test_maps_of_digits():
-    """From the same start with as many steps; and their measure of both maps."""
+    """From the same start with as many steps, by their measure of both."""
     x = tabular("digits").x[:300]
     found = TSNE(init="pca", method="exact", random_state=0, max_iter=500).fit(x)
     with jax.enable_x64(True):
         state = sne.fit(jax.random.key(0), x, steps=500)
         batch = affinities.batch(x)
         kl = jax.jit(sne.learner().evaluate)(state, batch)["kl"][0]
-        ours = zoo.metrics.trustworthiness(x, state.positions, 5)
-    theirs = trustworthiness(x, np.asarray(state.positions), n_neighbors=5)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    print(float(kl), found.kl_divergence_, theirs)
+    trust = trustworthiness(x, np.asarray(state.positions), n_neighbors=5)
+    print(float(kl), found.kl_divergence_, trust)
     assert kl < found.kl_divergence_ + 0.02
-    assert theirs > trustworthiness(x, found.embedding_, n_neighbors=5) - 0.002
+    assert trust > trustworthiness(x, found.embedding_, n_neighbors=5) - 0.002

@@ -56,7 +56,9 @@ def test_a_film_moves():
     assert abs(shown[0] - shown[1])[below].max() > 100
     # Of another scale it is the same picture: each frame has its own.
     assert (abs(shown[0] - shown[2])[below].max(2) > 60).mean() < 0.01
-    assert data == film(frames, np.arange(30) % 2, ["odd", "even"], ["step 0", "1", "2"])
+    assert data == film(
+        frames, np.arange(30) % 2, ["odd", "even"], ["step 0", "1", "2"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ too far; one of the other sign lets the gain of that coordinate grow.
 
 At first (`exaggerated` steps) P is multiplied by the exaggeration and the momentum is
 0.5: clusters form, small and far apart, and find their places. Then P is as it is, and
-the momentum 0.8. The rate is N / (4 exaggeration), but at least 50, as in scikit-learn;
-its gradient has the 4, van der Maaten's code has it in the rate.
+the momentum 0.8. The rate is N / (4 exaggeration), but at least 50, as in scikit-learn,
+or N / 10 of fewer than 500 points, for which 50 is too much: SNE diverges.
 
 The crowding problem: in 10 dimensions 11 points may be equally far from each other, in
 the plane only 3. A ball's points are mostly near its surface, and a map has too little
@@ -50,6 +50,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zoo.classical import affinities, checks, pca, sne_exact, sne_interpolation
 from zoo.classical.seeding import positive
@@ -80,7 +81,7 @@ def learner(
     exaggerated: int = 250,
     start: str | jax.Array = "pca",
     method: str = "exact",
-    nodes: int = 256,
+    nodes: int | None = None,
     axis_name: str | None = None,
 ) -> Learner:
     """A map that is learned; its batch is constant, of `affinities.batch`.
@@ -88,14 +89,15 @@ def learner(
     Args:
         kind: "sne", "symmetric" or "tsne".
         dimensions: E.
-        rate: of the steps, > 0; None: N / (4 exaggeration), at least 50.
+        rate: of the steps, > 0; None: max(N / (4 exaggeration), min(50, N / 10)).
         exaggeration: of P at first, >= 1.
         exaggerated: steps with it, >= 0.
         start: "pca", the first principal components; "random", normal; both of
             standard deviation 1e-4; or the positions, [N, E].
         method: "exact", of a dense batch; or "interpolation", of a sparse one, for
             t-SNE in one or two dimensions.
-        nodes: of the interpolation, along each dimension.
+        nodes: of the interpolation, along each dimension; None: 256, or 512 of more
+            than 5,000 points. Its errors are small up to half as many units of the map.
         axis_name: the axis over which the rows of the batch are split, or None.
 
     Returns:
@@ -124,8 +126,8 @@ def learner(
         y, p = state.positions, batch["p"]
         if method == "exact":
             return sne_exact.gradient(y, p, kind, much, axis_name)
-        near = batch["near"]
-        return sne_interpolation.gradient(y, p, near, much, nodes, axis_name)
+        near, grid = batch["near"], nodes or _nodes(len(y))
+        return sne_interpolation.gradient(y, p, near, much, grid, axis_name)
 
     def kl(state, batch):
         y, p = state.positions, batch["p"]
@@ -133,8 +135,8 @@ def learner(
         if method == "exact":
             value = sne_exact.objective(y, p, plogp, kind, axis_name)
         else:
-            near = batch["near"]
-            value = sne_interpolation.objective(y, p, near, plogp, nodes, axis_name)
+            near, grid = batch["near"], nodes or _nodes(len(y))
+            value = sne_interpolation.objective(y, p, near, plogp, grid, axis_name)
         return {"kl": (value, jnp.ones_like(value))}
 
     def step(state, batch):
@@ -144,7 +146,7 @@ def learner(
         gains = jnp.where(turned, state.gains + GROWTH, state.gains * DECAY)
         gains = jnp.maximum(gains, LEAST)
         momentum = jnp.where(state.step < exaggerated, SLOW, FAST).astype(dtype)
-        eta = jnp.maximum(len(y) / (4 * exaggeration), 50) if rate is None else rate
+        eta = _rate(len(y), exaggeration) if rate is None else rate
         update = momentum * state.update - jnp.asarray(eta, dtype) * gains * g
         moved = y + update
         new = SNEState(
@@ -171,7 +173,7 @@ def fit(
     exaggerated: int = 250,
     start: str | jax.Array = "pca",
     method: str = "exact",
-    nodes: int = 256,
+    nodes: int | None = None,
 ) -> SNEState:
     """A map of the points.
 
@@ -188,7 +190,8 @@ def fit(
         The state; its `positions` are the map.
 
     Raises:
-        ValueError: as `learner` and `affinities.dense`; steps below 1.
+        ValueError: as `learner` and `affinities.dense`; steps below 1; a rate with
+            which the map became infinite, where it can be read (traced: NaN).
     """
     positive("steps", steps)
     _check(kind, dimensions, rate, exaggeration, exaggerated, start, method, nodes)
@@ -197,7 +200,11 @@ def fit(
     at = _start(key, batch, start, dimensions, method) if given else None
     numbers = (rate, exaggeration)
     names = (kind, steps, dimensions, exaggerated, None if given else start, method)
-    return _fit(key, batch, at, numbers, *names, nodes)
+    state = _fit(key, batch, at, numbers, *names, nodes)
+    y = state.positions
+    if not isinstance(y, jax.core.Tracer) and not np.isfinite(y).all():
+        raise ValueError(f"rate must be smaller: with {rate} the map became infinite")
+    return state
 
 
 @functools.partial(jax.jit, static_argnums=range(4, 11))
@@ -216,6 +223,14 @@ def _fit(
     )
     advance = lambda _, state: made.step(state, batch)[0]
     return jax.lax.fori_loop(0, steps, advance, made.init(key, batch))
+
+
+def _rate(n, exaggeration):
+    return jnp.maximum(n / (4 * exaggeration), min(50, n / 10))
+
+
+def _nodes(n):
+    return 256 if n <= 5000 else 512
 
 
 def _start(key, batch, start, dimensions, method):
@@ -249,7 +264,8 @@ def _check(kind, dimensions, rate, exaggeration, exaggerated, start, method, nod
     if isinstance(start, str) and start not in STARTS:
         raise unknown("start", start, STARTS)
     positive("dimensions", dimensions)
-    positive("nodes", nodes)
+    if nodes is not None:
+        positive("nodes", nodes)
     if method == "interpolation" and (kind != "tsne" or dimensions > 2):
         raise ValueError(
             "method 'interpolation' is for tsne in 1 or 2 dimensions, got "

@@ -7,20 +7,21 @@ they are near to in the data: with a sparse P a sum over few. And all repel all:
 
 These are sums of a kernel of differences over charges, sum_j K(y_i - y_j) c_j, with
 K = w^2 and c = 1 and y_j, and K = w and c = 1. Between the nodes g of a regular grid a
-kernel is nearly a polynomial:
+kernel is nearly a cubic spline:
 
-    K(y_i - y_j)  ~  sum_g sum_h l_g(y_i) K(g - h) l_h(y_j)
+    K(y_i - y_j)  ~  sum_g sum_h b(y_i - g) K~(g - h) b(h - y_j)
 
-with Lagrange's cubic polynomials l of the four nodes around a point in each dimension.
-So the charges are spread over the nodes, convolved there with the kernel by Fourier
-transforms, and the result is read off between the nodes: N + G log G in place of N^2.
+with b the cubic B-spline, a polynomial between nodes, over four nodes in each
+dimension, and K~ such that both sides are equal where y_i and y_j are nodes. So the
+charges are spread over the nodes, convolved there with K~ by Fourier transforms, in
+which K~ is K over the transform of b, squared; and the result is read off between the
+nodes. That is N + G log G in place of N^2.
 
 The nodes are as far apart as the map needs, or as `LEAST` where it is small. The error
-grows with the fourth power of that distance: with half a unit the gradient is right to
-1e-3, with one unit to 2 %. A map of N points comes to be about 4 sqrt(N) units wide.
+grows with the fourth power of that distance.
 
-Differs from the paper: its polynomials live on intervals that do not overlap, with 3
-nodes each. Those around the point are more exact with fewer nodes. Here the number of
+Differs from the paper: its polynomials are Lagrange's, of 3 nodes, on intervals that
+meet but do not overlap. A spline is more exact with fewer nodes. Here the number of
 nodes is given, there their distance. What a point says of itself in Z is taken away as
 it was put in, with the error of the interpolation. Neighbours are exact.
 
@@ -33,6 +34,7 @@ References:
     2019, https://arxiv.org/abs/1712.09005
 """
 
+import functools
 import itertools
 
 import jax
@@ -154,61 +156,70 @@ def _repulsion(y, first, rows, nodes, axis_name):
     spread = (weights[..., None] * charges[:, None]).reshape(-1, charges.shape[1])
     grid = jnp.zeros((nodes ** y.shape[1], spread.shape[1]), y.dtype)
     grid = total(grid.at[at.ravel()].add(spread))
-    felt = _convolved(grid, apart, nodes, y.shape[1])  # [G^E, 2 + E]
+    kernels = _kernels(apart, nodes, y.shape[1])
+    felt = _convolved(grid, kernels, nodes, y.shape[1])  # [G^E, 2 + E]
     felt = jnp.einsum("rs,rsc->rc", weights, felt[at], precision="highest")
-    itself = _itself(weights, apart, y.shape[1])
+    itself = _itself(weights, kernels[..., 0], nodes)
     z = total((felt[:, 0] - itself).sum())
     return mine * felt[:, 1:2] - felt[:, 2:], z
 
 
 def _stencil(t, nodes):  # [R, E] -> [R, S], [R, S]; S = 4^E
-    """The nodes around each place, as numbers of the grid, and their polynomials.
+    """The nodes around each place, as numbers of the grid, and b of their distance.
 
     Places are in units of the distance of nodes, of which the second is at 0.
     """
     cell = jnp.clip(jnp.floor(t), 0, nodes - 4).astype(jnp.int32)
     s = t - cell.astype(t.dtype)  # the place between the two nodes in the middle
-    l = [
-        -s * (s - 1) * (s - 2) / 6,
-        (s + 1) * (s - 1) * (s - 2) / 2,
-        -(s + 1) * s * (s - 2) / 2,
-        (s + 1) * s * (s - 1) / 6,
-    ]
-    l = jnp.stack(l, 2)  # [R, E, 4]
+    r = 1 - s
+    b = [r**3, 3 * s**3 - 6 * s**2 + 4, 3 * r**3 - 6 * r**2 + 4, s**3]
+    b = jnp.stack(b, 2) / 6  # [R, E, 4]
     places, weights = [], []
     for offsets in _offsets(t.shape[1]):
         place, weight = 0, 1
         for e, offset in enumerate(offsets):
             place = place * nodes + cell[:, e] + offset
-            weight = weight * l[:, e, offset]
+            weight = weight * b[:, e, offset]
         places.append(place)
         weights.append(weight)
     return jnp.stack(places, 1), jnp.stack(weights, 1)
 
 
-def _convolved(grid, apart, nodes, e):  # [G^E, 1 + E] -> [G^E, 2 + E]
-    """w convolved with the first charge, then w^2 with each of them."""
-    axes = tuple(range(e))
+def _kernels(apart, nodes, e):  # [2 G, ..., G + 1, 2]
+    """The transforms of K~ for w and w^2, of period 2 G; even, and so real."""
     line = np.minimum(np.arange(2 * nodes), 2 * nodes - np.arange(2 * nodes))
     squares = sum(np.square(a, dtype=float) for a in np.meshgrid(*[line] * e))
-    w = 1 / (1 + jnp.asarray(squares, grid.dtype) * jnp.square(apart))
-    kernels = jnp.fft.rfftn(jnp.stack([w, w * w], e), axes=axes).real  # even: real
-    grid = grid.reshape(*[nodes] * e, -1)
-    charges = jnp.fft.rfftn(grid, [2 * nodes] * e, axes)  # [2 G, ..., G + 1, 1 + E]
+    w = 1 / (1 + jnp.asarray(squares, apart.dtype) * jnp.square(apart))
+    kernels = jnp.fft.rfftn(jnp.stack([w, w * w], e), axes=tuple(range(e))).real
+    b = (2 + np.cos(np.pi * np.arange(2 * nodes) / nodes)) / 3
+    both = functools.reduce(np.multiply.outer, [b] * (e - 1) + [b[: nodes + 1]])
+    return kernels / jnp.asarray(np.square(both)[..., None], apart.dtype)
+
+
+def _convolved(grid, kernels, nodes, e):  # [G^E, 1 + E] -> [G^E, 2 + E]
+    """w convolved with the first charge, then w^2 with each of them."""
+    axes, size = tuple(range(e)), [2 * nodes] * e
+    charges = jnp.fft.rfftn(grid.reshape(*[nodes] * e, -1), size, axes)
     both = jnp.concatenate(
         [kernels[..., :1] * charges[..., :1], kernels[..., 1:] * charges], e
     )
-    felt = jnp.fft.irfftn(both, [2 * nodes] * e, axes)
-    felt = felt[tuple([slice(nodes)] * e)]
+    felt = jnp.fft.irfftn(both, size, axes)[tuple([slice(nodes)] * e)]
     return felt.reshape(nodes**e, -1)
 
 
-def _itself(weights, apart, e):  # [R, S] -> [R]
-    """What the interpolation makes of w_ii."""
-    offsets = np.array(_offsets(e), float)  # [S, E]
-    squares = np.square(offsets[:, None] - offsets[None]).sum(2)
-    w = 1 / (1 + jnp.asarray(squares, weights.dtype) * jnp.square(apart))
-    return (jnp.matmul(weights, w, precision="highest") * weights).sum(1)
+def _itself(weights, kernel, nodes):  # [R, S], [2 G, ..., G + 1] -> [R]
+    """What the interpolation makes of w_ii: K~ of few nodes, by the sums of cosines."""
+    e = kernel.ndim
+    waves = np.cos(np.pi * np.outer(np.arange(STENCIL), np.arange(2 * nodes)) / nodes)
+    half = 2 * waves[:, : nodes + 1]  # the other half is the same
+    half[:, [0, -1]] /= 2
+    for axis in range(e):
+        wave = jnp.asarray(half if axis == e - 1 else waves, kernel.dtype)
+        kernel = jnp.tensordot(kernel, wave, ((0,), (1,)), precision="highest")
+    offsets = np.array(_offsets(e))  # [S, E]
+    apart = abs(offsets[:, None] - offsets[None])
+    table = kernel[tuple(np.moveaxis(apart, 2, 0))] / (2 * nodes) ** e  # [S, S]
+    return (jnp.matmul(weights, table, precision="highest") * weights).sum(1)
 
 
 def _offsets(e):
