@@ -74,5 +74,5 @@ def test_maps_of_digits():
         kl = jax.jit(sne.learner().evaluate)(state, batch)["kl"][0]
     trust = trustworthiness(x, np.asarray(state.positions), n_neighbors=5)
     print(float(kl), found.kl_divergence_, trust)
-    assert kl < found.kl_divergence_ + 0.02
+    assert float(kl) < found.kl_divergence_ + 0.01
     assert trust > trustworthiness(x, found.embedding_, n_neighbors=5) - 0.002

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # matplotlib is loaded only by those who draw
 
 MARKERS = "o^sv"  # one for each round of the colours
 FRAMES_PER_SECOND = 12
-DPI = 80  # of a film
+DPI = 100  # of a film
 
 
 def maps(
