@@ -1,22 +1,36 @@
-"""t-SNE keeps the digits apart that SNE crowds: of the nearest points 97 % are alike.
+"""On t-SNE's map 98.7 % of digits are next to one of their class, on PCA's 54.7 %.
 
 Run:    python -m experiments.tsne
         python -m experiments.tsne --data wine --perplexity 20
         python -m experiments.tsne --method interpolation
         python -m experiments.tsne --pipeline autoencoder
 
-Expect: TODO
+Expect: of 1,000 digits, after 750 steps:
+
+    map            KL      trustworthiness  nearest is alike
+    PCA                    0.7988           0.5470
+    SNE            1.2206  0.9660           0.9470
+    symmetric SNE  1.1802  0.9652           0.9500
+    t-SNE          0.5006  0.9937           0.9870
+
+Eleven points can be equally far from each other in ten dimensions, in the plane three.
+Clouds around eleven such points are 4.33 radii apart, on the maps of both kinds of SNE
+6.9 and on t-SNE's 21.7: that is the room that Gaussians do not leave. With the
+interpolation, where P is of the nearest points only, t-SNE has a KL of 0.558, a
+trustworthiness of 0.9951 and 0.988. Under a minute on two idle cores.
 
 All maps begin with the first two principal components, so nothing is left to chance but
 the autoencoder's weights. The perplexity is the number of neighbours that a point has,
 in effect; distances between clusters mean little.
 
 The pipeline: an autoencoder, 784-128-32-128-784, learns 32 numbers of each image, and
-t-SNE maps these. Its table compares them with the pixels.
+t-SNE maps these. Of 1,000 images of clothes with the seeds 0 to 4 the error is 0.183
+0.181 0.181 0.185 0.182 of the variance, and 0.755 0.766 0.752 0.737 0.736 are next to
+one of their class, where it is 0.765 by t-SNE of the pixels and 0.479 by PCA: 32
+numbers for 784 cost no more than 3 points of 100.
 """
 
 import dataclasses
-import functools
 from pathlib import Path
 
 import flax.linen as nn
@@ -34,7 +48,6 @@ from zoo.training.maps import film, maps
 from zoo.training.report import Report
 
 NAMES = {"sne": "SNE", "symmetric": "symmetric SNE", "tsne": "t-SNE"}
-EQUIDISTANT = (3, 11)  # points of a triangle, and of a simplex in 10 dimensions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +114,7 @@ def main(cfg: Config) -> dict[str, float]:
         `codes`, t-SNE of both) `MAP/trust`, the trustworthiness of 5 neighbours in the
         features, `MAP/nearest`, how many points have a nearest one of their class, and
         but for pca `MAP/kl`; `dimensions/n` that n points equally far from each other
-        need, and `ratio/n`, the largest over the least of their distances in the
-        plane; `KIND/gap`, and `data/gap`, the least distance between the centres of
+        need; `KIND/gap`, and `data/gap`, the least distance between the centres of
         eleven clouds in mean radii. With the pipeline `error`, the autoencoder's mean
         squared error over the variance.
 
@@ -139,9 +151,7 @@ def main(cfg: Config) -> dict[str, float]:
     shown = [f"{titles[name]}, step {step}" for step in steps]
     report.film(film(frames, y, classes, shown), f"How {titles[name]} unfolds.", "film")
     if cfg.pipeline == "none":
-        numbers |= _equidistant(report)
-        numbers |= _clouds(report)
-        _distances_in(report, x, places)
+        numbers |= _crowding(report)
     report.table(["setting", "value"], list(dataclasses.asdict(cfg).items()))
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers
@@ -214,91 +224,38 @@ def _judged(report, x, y, places, curves, names) -> dict[str, float]:
     return numbers
 
 
-def _equidistant(report) -> dict[str, float]:
-    """Points equally far from each other, and what a plane can make of them."""
-    numbers, rows = {}, []
-    for n in EQUIDISTANT:
-        corners = np.eye(n, dtype=np.float32)  # all sqrt(2) apart
-        variance = np.asarray(pca.fit(corners).variance)
+def _crowding(report) -> dict[str, float]:
+    """Clouds, equally far from each other: how far apart they are, in their radii."""
+    numbers = {}
+    for n in (3, 11):
+        variance = pca.fit(np.eye(n, dtype=np.float32)).variance
         numbers[f"dimensions/{n}"] = int((variance > 1e-6).sum())
-        apart = _distances(_flattened(n))
-        numbers[f"ratio/{n}"] = float(apart.max() / apart.min())
-        rows.append([n, numbers[f"dimensions/{n}"], f"{numbers[f'ratio/{n}']:.3f}"])
-    report.show(["points", "dimensions", "largest over least distance, in the plane"],
-                rows, "Points equally far from each other: dimensions that they need, "
-                "and their distances in the plane at the least sum of squared "
-                "errors.")  # fmt: skip
-    return numbers
-
-
-def _clouds(report) -> dict[str, float]:
-    """Clouds around eleven such points: how far apart they are, in their radii."""
-    n = EQUIDISTANT[-1]
     cloud = np.arange(20 * n) % n
     noise = 0.1 * np.random.default_rng(0).normal(size=(len(cloud), n))
-    x = np.float32(np.eye(n)[cloud] + noise)
-    places, numbers = {"data": x}, {}
+    places = {"data": np.float32(np.eye(n)[cloud] + noise)}
     for kind in NAMES:
-        state = sne.fit(jax.random.key(0), x, kind, perplexity=15, steps=500)
+        state = sne.fit(
+            jax.random.key(0), places["data"], kind, perplexity=15, steps=500
+        )
         places[kind] = np.asarray(state.positions)
+    rows = []
     for name, place in places.items():
         centres = np.array([place[cloud == c].mean(0) for c in range(n)])
+        apart = np.linalg.norm(centres[:, None] - centres[None], axis=2)
         radius = np.linalg.norm(place - centres[cloud], axis=1).mean()
-        numbers[f"{name}/gap"] = float(_distances(centres).min() / radius)
-    rows = [
-        [{"data": "the data", **NAMES}[name], f"{numbers[f'{name}/gap']:.2f}"]
-        for name in places
-    ]
-    report.show(["map", "gap"], rows, "Eleven clouds, equally far from each other: the "
-                "least distance of two centres, in mean radii.")  # fmt: skip
+        gap = numbers[f"{name}/gap"] = float(
+            apart[~np.eye(n, dtype=bool)].min() / radius
+        )
+        rows.append([NAMES.get(name, "the data"), f"{gap:.2f}"])
+    report.show(["map", "gap"], rows, f"{n} clouds, equally far from each other, as "
+                f"takes {numbers[f'dimensions/{n}']} dimensions; in the plane 3 can. "
+                "The least distance of two centres, in mean radii.")  # fmt: skip
     panels = {name: places[kind] for kind, name in NAMES.items()}
     figure = maps(panels, cloud, [f"cloud {c + 1}" for c in range(n)], columns=3)
-    report.figure(figure, "Crowding: eleven clouds, in ten dimensions equally far from "
-                  "each other. Gaussians leave little room between them.",
+    report.figure(figure, f"Crowding: {n} clouds, equally far from each other in the "
+                  "data. Gaussians leave little room between them.",
                   "crowding")  # fmt: skip
     return numbers
-
-
-def _distances_in(report, x, places) -> None:
-    """How distances change in a map."""
-    some = slice(None, None, max(1, len(x) // 500))
-    lines, bins = {}, np.linspace(0, 2.5, 51)
-    for name, place in {"the data": x, **places}.items():
-        apart = _distances(np.asarray(place)[some])
-        density, _ = np.histogram(apart / apart.mean(), bins, density=True)
-        title = {"pca": "PCA", **NAMES}.get(name, name)
-        lines[title] = ((bins[1:] + bins[:-1]) / 2, density)
-    figure = figures.curves(lines, "distance of two points, over the mean", "density")
-    report.figure(figure, "In many dimensions nearly all points are equally far from "
-                  "each other, and in the plane they cannot be. t-SNE keeps neighbours "
-                  "near: the bump on the left.", "distances")  # fmt: skip
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _flattened(n):  # [n, 2]
-    """n points in the plane whose distances are as near to 1 as they can be.
-
-    By majorization, y_i = (1 / n) sum over j of (y_i - y_j) / |y_i - y_j|, from eight
-    starts.
-    """
-
-    def better(_, y):
-        apart = y[:, None] - y[None]
-        length = jnp.sqrt(jnp.square(apart).sum(2) + jnp.eye(n))
-        return (apart / length[..., None]).sum(1) / n
-
-    def error(y):
-        length = jnp.sqrt(jnp.square(y[:, None] - y[None]).sum(2) + jnp.eye(n))
-        return jnp.square(length - 1).sum()
-
-    starts = jax.random.normal(jax.random.key(0), (8, n, 2))
-    found = jax.vmap(lambda y: jax.lax.fori_loop(0, 1000, better, y))(starts)
-    return found[jax.vmap(error)(found).argmin()]
-
-
-def _distances(x):  # [N, D] -> [N (N - 1) / 2]
-    whole = zoo.functional.pairwise("euclidean", jnp.asarray(x), jnp.asarray(x))
-    return np.asarray(whole)[np.triu_indices(len(x), 1)]
 
 
 def _encoded(cfg, report):

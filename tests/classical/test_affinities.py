@@ -168,6 +168,14 @@ def test_sparse_among_duplicates():
     np.testing.assert_allclose(p, expected, atol=1e-7)
 
 
+def test_what_has_no_weight_takes_no_place():
+    """Two far clouds of 5: of the 9 neighbours of a point 5 have p = 0, in float32."""
+    x = np.float32(points(10, 2) + 1e4 * (np.arange(10)[:, None] % 2))
+    made = affinities.sparse(x, 2.0, k=9)
+    assert made.p.shape == (10, 4)
+    np.testing.assert_allclose(np.asarray(made.p).sum(), 1, rtol=1e-6)
+
+
 def test_batch_is_by_row():
     x = points(dtype=np.float32)
     for nearest in (False, True):

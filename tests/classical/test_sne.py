@@ -340,7 +340,10 @@ def digits():
 
 
 def test_digits_are_mapped_as_well_as_by_scikit_learn(digits):
-    """It has 0.33743 and 0.99559 (exact, from the components; measured)."""
+    """It has 0.33743 and 0.99559, exact and from the components. Measured here: 0.3354
+    and 0.9957; with seeds 0 to 4 0.3386 0.3364 0.3398 0.3406 0.3359, and 0.9958 0.9957
+    0.9955 0.9959 0.9953.
+    """
     x, by = digits
     batch = affinities.batch(x)
     kl = jax.jit(sne.learner().evaluate)
@@ -348,9 +351,9 @@ def test_digits_are_mapped_as_well_as_by_scikit_learn(digits):
     values = {k: float(kl(state, batch)["kl"][0]) for k, state in by.items()}
     trusts = {k: float(trust(x, state.positions, 5)) for k, state in by.items()}
     print(values, trusts)
-    assert values["pca"] < 0.345 and trusts["pca"] > 0.994
-    assert sum(values[seed] < 0.36 for seed in range(5)) >= 4
-    assert sum(trusts[seed] > 0.993 for seed in range(5)) >= 4
+    assert values["pca"] < 0.34 and trusts["pca"] > 0.995
+    assert sum(values[seed] < 0.3425 for seed in range(5)) >= 4
+    assert sum(trusts[seed] > 0.995 for seed in range(5)) >= 4
 
 
 @pytest.mark.parametrize(

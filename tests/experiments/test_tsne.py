@@ -6,7 +6,7 @@ from PIL import Image
 
 from experiments.tsne import Config, main
 
-FIGURES = ("maps", "divergence", "crowding", "distances")
+FIGURES = ("maps", "divergence", "crowding")
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,9 @@ def test_claim(ran):
     assert numbers["pca/nearest"] < 0.75
 
 
-def test_three_points_fit_into_the_plane_and_eleven_do_not(ran):
-    numbers, _ = ran
-    assert numbers["dimensions/3"] == 2 and numbers["dimensions/11"] == 10
-    assert numbers["ratio/3"] < 1.0001 and numbers["ratio/11"] > 2
-
-
 def test_crowding(ran):
     numbers, _ = ran
+    assert numbers["dimensions/3"] == 2 and numbers["dimensions/11"] == 10
     gaps = {kind: numbers[f"{kind}/gap"] for kind in ("data", "sne", "tsne")}
     assert gaps["tsne"] > 1.5 * gaps["data"] and gaps["tsne"] > 2 * gaps["sne"], gaps
 
@@ -42,7 +37,7 @@ def test_crowding(ran):
 def test_report(ran):
     numbers, folder = ran
     page = (folder / "report.html").read_text()
-    assert page.count("<figure") == 5 and page.count("<table") == 4
+    assert page.count("<figure") == 4 and page.count("<table") == 3
     assert f"{numbers['tsne/trust']:.4f}" in page and "data:image/gif" in page
     for figure in FIGURES:
         assert (folder / "figures" / f"{figure}.png").stat().st_size > 5_000

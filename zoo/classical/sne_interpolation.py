@@ -18,7 +18,8 @@ which K~ is K over the transform of b, squared; and the result is read off betwe
 nodes. That is N + G log G in place of N^2.
 
 The nodes are as far apart as the map needs, or as `LEAST` where it is small. The error
-grows with the fourth power of that distance.
+grows with the fourth power of that distance: at a quarter of a unit of the map the
+forces are right to 1e-3, at half a unit to 2 %, and at a whole one no longer.
 
 Differs from the paper: its polynomials are Lagrange's, of 3 nodes, on intervals that
 meet but do not overlap. A spline is more exact with fewer nodes. Here the number of
