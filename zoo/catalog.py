@@ -5,6 +5,7 @@ new model is one file and its rows here.
 """
 
 import fnmatch
+import functools
 import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import optax
 import optim
 from zoo.card import Card, describe
 from zoo.classical import (
+    affinities,
     incremental_pca,
     irls,
     kmeans,
@@ -25,6 +27,7 @@ from zoo.classical import (
     mlp,
     pegasos,
     perceptron,
+    sne,
     som,
     svm,
 )
@@ -208,6 +211,21 @@ def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
     return at
 
 
+@functools.cache
+def _affinities(nearest: bool) -> Batch:
+    """The constant batch of an embedding: 16 points and their affinities."""
+    made = affinities.batch(_clouds(3, 4.0)(0)["x"], 4.0, nearest)
+    return jax.device_get(made)
+
+
+def _embedding(kind: str, method: str) -> LearnerRow:
+    """A row of `sne`; at a rate at which rounding does not grow."""
+    return LearnerRow(
+        _of(sne.learner, kind, rate=2.0, method=method, nodes=16),
+        lambda step: _affinities(method == "interpolation"),
+    )
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -219,12 +237,16 @@ LEARNERS: dict[str, LearnerRow] = {
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "sne": _embedding("sne", "exact"),
+    "sne_symmetric": _embedding("symmetric", "exact"),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
     ),
     "supervised": LearnerRow(_supervised, _labelled),
     "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
+    "tsne": _embedding("tsne", "exact"),
+    "tsne_interpolation": _embedding("tsne", "interpolation"),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.

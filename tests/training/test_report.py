@@ -263,3 +263,25 @@ def test_importing_loads_no_matplotlib():
         "sys.exit('matplotlib' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+GIF = b"GIF89a" + bytes(20)
+
+
+def test_a_film_is_shown_and_kept(tmp_path):
+    path = Report("Title").film(GIF, "It moves", "film").write(tmp_path / "report.html")
+    page = Page(path)
+    (source,) = page.sources
+    assert source == "data:image/gif;base64," + base64.b64encode(GIF).decode()
+    assert "It moves" in page.text
+    assert (tmp_path / "figures" / "film.gif").read_bytes() == GIF
+
+
+def test_a_film_is_refused():
+    report = Report("Title").film(GIF, name="film")
+    with pytest.raises(ValueError, match="gif must be the bytes of a GIF, got b'PNG1'"):
+        report.film(b"PNG1")
+    with pytest.raises(ValueError, match="name must be new in this report, got 'film'"):
+        report.figure(plot(), name="film")
+    with pytest.raises(ValueError, match="name must be a file's name"):
+        report.film(GIF, name="a/b")

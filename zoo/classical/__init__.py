@@ -1,5 +1,6 @@
 """Classical learners."""
 
+from zoo.classical import affinities as affinities
 from zoo.classical import features as features
 from zoo.classical import gaussians as gaussians
 from zoo.classical import incremental_pca as incremental_pca
@@ -16,6 +17,9 @@ from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
+from zoo.classical import sne as sne
+from zoo.classical import sne_exact as sne_exact
+from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
 from zoo.classical import svm as svm
 from zoo.classical.mlp import MLP as MLP

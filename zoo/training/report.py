@@ -117,7 +117,8 @@ class Report:
             )
             self._header.append(f"<dl>\n{rows}\n</dl>")
         self._body: list[str] = []
-        self._pictures: dict[str, bytes] = {}  # name -> PNG
+        self._names: set[str] = set()
+        self._pictures: dict[str, bytes] = {}  # file -> its bytes
 
     def heading(self, text: str) -> "Report":
         """Adds the heading of a section."""
@@ -210,14 +211,7 @@ class Report:
             ValueError: the name is taken, or is not made of letters, digits, `_`, `-`
                 and `.`, beginning with one of the first three.
         """
-        if name is not None:
-            if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
-                raise ValueError(
-                    "name must be a file's name of letters, digits, '_', '-' and '.', "
-                    f"got {name!r}"
-                )
-            if name in self._pictures:
-                raise ValueError(f"name must be new in this report, got {name!r} again")
+        self._check_name(name)
         png = _render(figure, "png")
         engine = figure.get_layout_engine()
         figure.set_layout_engine("none")  # all has its place; to find it again is slow
@@ -225,6 +219,36 @@ class Report:
         figure.set_layout_engine(engine)
         kind, data = ("svg+xml", svg) if len(svg) <= SVG_LIMIT else ("png", png)
         # In an <img>, an SVG's ids are its own: those of two figures cannot clash.
+        return self._show_image(kind, data, caption, name, f"{name}.png", png)
+
+    def film(self, gif: bytes, caption: str = "", name: str | None = None) -> "Report":
+        """Adds an animated GIF.
+
+        Args:
+            gif: the file's bytes.
+            caption: a sentence below it, also read to those who do not see it.
+            name: when given, `write` also puts it in `figures/NAME.gif`.
+
+        Raises:
+            ValueError: these are no bytes of a GIF; or as `figure`.
+        """
+        if gif[:4] != b"GIF8":
+            raise ValueError(f"gif must be the bytes of a GIF, got {gif[:4]!r}...")
+        self._check_name(name)
+        return self._show_image("gif", gif, caption, name, f"{name}.gif", gif)
+
+    def _check_name(self, name):
+        if name is None:
+            return
+        if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+            raise ValueError(
+                "name must be a file's name of letters, digits, '_', '-' and '.', "
+                f"got {name!r}"
+            )
+        if name in self._names:
+            raise ValueError(f"name must be new in this report, got {name!r} again")
+
+    def _show_image(self, kind, data, caption, name, file, kept) -> "Report":
         source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
         alt = html.escape(caption or name or "figure")
         below = f"\n<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
@@ -232,7 +256,8 @@ class Report:
             f'<figure>\n<img alt="{alt}" src="{source}">{below}\n</figure>'
         )
         if name is not None:
-            self._pictures[name] = png
+            self._names.add(name)
+            self._pictures[file] = kept
         return self
 
     def write(self, path: str | os.PathLike) -> Path:
@@ -252,9 +277,9 @@ class Report:
             header="\n".join(self._header),
             body="\n".join(self._body),
         )
-        for name, png in self._pictures.items():
+        for file, data in self._pictures.items():
             (path.parent / "figures").mkdir(exist_ok=True)
-            (path.parent / "figures" / f"{name}.png").write_bytes(png)
+            (path.parent / "figures" / file).write_bytes(data)
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_text(page, encoding="utf-8")
         os.replace(temporary, path)
