@@ -26,6 +26,23 @@ class Bins(NamedTuple):
     high: jax.Array  # [D, B], the largest
 
 
+def count(x: jax.Array, most: int) -> int:
+    """B: as many as some feature has distinct values, but `most` of them at most.
+
+    Args:
+        x: [N, D]; where it is traced, all its values count as distinct.
+        most: the bins of a feature, at most.
+
+    Returns:
+        B, at least 2.
+    """
+    if isinstance(x, jax.core.Tracer):
+        return max(2, min(most, len(x)))
+    values = np.sort(np.asarray(x), axis=0)
+    distinct = (values[1:] != values[:-1]).sum(0).max(initial=0) + 1
+    return max(2, min(most, int(distinct)))
+
+
 def cut(x: jax.Array, most: int, axis_name: str | None = None) -> Bins:
     """The bins of data, and the data in them.
 

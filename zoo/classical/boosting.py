@@ -303,12 +303,10 @@ def fit(
     x = points(x)
     if loss == "softmax":
         num_classes = checks.classes(checks.labels("y", y), num_classes)
-    if "bins" not in settings:
-        settings["bins"] = 256
     learner(loss, num_classes, **settings)  # checks them
     y = _targets(loss, num_classes or 1, y, x)
     # Read from the values, which the compiled program cannot.
-    settings["bins"] = max(2, binning.count(x, settings["bins"]))
+    settings["bins"] = binning.count(x, settings.get("bins", 256))
     options = tuple(sorted(settings.items()))
     return _fit(key, x, y, weight, loss, num_classes, options)
 

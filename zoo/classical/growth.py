@@ -254,7 +254,7 @@ def _first(data, rules, weight):
     number = kept.sum(1, dtype=jnp.int32)
     slots = jnp.zeros((data.slots + data.chunk + 1, 5), jnp.int32)
     trees = jnp.arange(t, dtype=jnp.int32)
-    slots = slots.at[:t, START].set(_before(number)).at[t, START].set(number.sum())
+    slots = slots.at[:t, START].set(_before(number)).at[t, START].set(number.sum(dtype=jnp.int32))
     slots = slots.at[:t, NODE].set(trees * data.nodes).at[:t, PATH].set(1)
     rows = jnp.stack([jnp.arange(size, dtype=jnp.int32), jnp.repeat(trees, n)], 1)
     end = jnp.zeros((data.block, 2), jnp.int32)
@@ -324,7 +324,7 @@ def _split(data, rules, count, slots, rows, trees, at):
         places=_put(trees.places, to, jnp.stack([feature, left], 1)),
         splits=_put(trees.splits, to, jnp.stack([threshold, gain], 1)),
         sums=_put(trees.sums, child, sums),
-        nodes=trees.nodes.at[tree].add(jnp.where(split, 2, 0)),
+        nodes=trees.nodes.at[tree].add(2 * split.astype(jnp.int32)),
         depth=trees.depth.at[tree].max(jnp.where(split, some[:, DEPTH] + 1, 0)),
     )
     flags = jnp.full(c, MIXED_LEFT + MIXED_RIGHT, jnp.int32)
