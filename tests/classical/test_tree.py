@@ -2,7 +2,6 @@
 
 import itertools
 from fractions import Fraction
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -93,19 +92,18 @@ def assert_same(ours, other):
 
 
 @pytest.mark.parametrize(
-    "criterion, options, rules",
+    "criterion, weighted, options, rules",
     [
-        ("gini", {}, {}),
-        ("gini", {"min_samples_leaf": 4}, {"leaf": 4}),
-        ("gini", {"min_impurity_decrease": 0.02}, {"least": 0.02}),
-        ("entropy", {"max_depth": 3}, {"depth": 3}),
-        ("squared_error", {"min_samples_split": 8}, {"split": 8}),
-        ("squared_error", {"max_depth": 4, "min_samples_leaf": 3},
+        ("gini", False, {}, {}),
+        ("gini", False, {"min_impurity_decrease": 0.02}, {"least": 0.02}),
+        ("gini", True, {"min_samples_leaf": 4}, {"leaf": 4}),
+        ("entropy", True, {"max_depth": 3}, {"depth": 3}),
+        ("squared_error", False, {"min_samples_split": 8}, {"split": 8}),
+        ("squared_error", True, {"max_depth": 4, "min_samples_leaf": 3},
          {"depth": 4, "leaf": 3}),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("weighted", [False, True])
-def test_is_the_tree_of_trying_everything(criterion, options, rules, weighted):
+def test_is_the_tree_of_trying_everything(criterion, weighted, options, rules):
     """Also which of equal splits is made: the lowest feature and threshold."""
     x, labels, numbers = table()
     y = numbers if criterion == "squared_error" else labels
@@ -139,8 +137,8 @@ def test_is_the_tree_of_trying_everything(criterion, options, rules, weighted):
 
 def test_float_weights_never_leave_a_side_empty():
     """Sums of floats do not come to 0 where they should; no empty leaf is made."""
-    x, labels, numbers = table(200, values=3)
-    w = np.random.default_rng(2).uniform(size=200) ** 8
+    x, labels, numbers = table()
+    w = np.random.default_rng(2).uniform(size=60) ** 8
     for criterion, y in (("gini", labels), ("squared_error", numbers)):
         found = fit(x, y, criterion, weight=w)
         assert (found.weight[: found.nodes] > 0).all()
@@ -160,46 +158,53 @@ def test_xor_needs_a_split_that_gains_nothing():
 
 
 def test_without_a_split_the_root_is_a_leaf():
-    x = np.ones((5, 2))
-    found = fit(x, np.array([0, 1, 1, 0, 1]))
+    x = np.ones((4, 2))
+    found = fit(x, np.array([0, 1, 1, 1]))
     assert (found.nodes, found.depth, tree.leaves(found)) == (1, 0, 1)
-    np.testing.assert_allclose(tree.predict_probability(found, x), [[0.4, 0.6]] * 5)
-    assert not tree.importances(found, 2).any()
-    x, _, _ = table(20)
-    constant = fit(x, np.full(20, 1 / 3), "squared_error")
-    assert constant.nodes == 1 and constant.impurity == 0
-    np.testing.assert_allclose(tree.predict(constant, x), 1 / 3, rtol=1e-6)
+    with jax.enable_x64(True):
+        shares = tree.predict_probability(found, x)
+        assert not tree.importances(found, 2).any()
+    np.testing.assert_allclose(shares, [[0.25, 0.75]] * 4)
+    x, _, _ = table()
+    constant = fit(x, np.full(60, 1 / 3), "squared_error", min_samples_split=8)
+    assert constant.nodes == 1 and constant.impurity < 1e-30
+    np.testing.assert_allclose(constant.value[0], 1 / 3, rtol=1e-12)
     assert fit(x[:1], np.array([2.0]), "squared_error").value[0] == 2
-    assert fit(x, np.arange(20) % 2, max_depth=0).nodes == 1
+    assert fit(x, np.arange(60) % 2, max_depth=0).nodes == 1
 
 
 def test_types_and_values_in_float32():
     x, labels, numbers = table()
     x = np.float32(x)
-    for criterion, y in (("gini", labels), ("squared_error", np.float32(numbers))):
-        found = tree.fit(x, y, criterion)
+    large = {"min_samples_split": 8}
+    for criterion, y, options in (
+        ("gini", labels, {}),
+        ("squared_error", np.float32(numbers), large),
+    ):
+        found = tree.fit(x, y, criterion, **options)
         types = {leaf.dtype for leaf in jax.tree.leaves(found)}
         assert types == {np.dtype(np.int32), np.dtype(np.float32)}
-        high = fit(np.float64(x), y, criterion)
+        high = fit(np.float64(x), y, criterion, **options)
         np.testing.assert_array_equal(found.feature, high.feature)
         np.testing.assert_allclose(found.value, high.value, atol=1e-6)
         np.testing.assert_allclose(found.decrease, high.decrease, atol=1e-6)
-    assert tree.predict(found, x).dtype == np.float32
-    assert tree.predict(tree.fit(x, labels), x).dtype == np.int32
+        called = tree.predict(found, x)
+        assert called.dtype == (np.int32 if criterion == "gini" else np.float32)
     # Far from 0: sums are counted from the mean.
-    far = tree.fit(x, np.float32(numbers) + 1024, "squared_error", max_depth=4)
-    near = tree.fit(x, np.float32(numbers), "squared_error", max_depth=4)
-    np.testing.assert_array_equal(far.feature, near.feature)
-    np.testing.assert_allclose(far.value[:5] - 1024, near.value[:5], atol=2e-4)
+    far = tree.fit(x, y + 1024, criterion, **large)
+    np.testing.assert_array_equal(far.feature[:7], found.feature[:7])
+    np.testing.assert_allclose(far.value[:7] - 1024, found.value[:7], atol=2e-4)
 
 
 def test_a_threshold_is_below_the_right_value():
     """Halfway between neighbours in float32 rounds to one of them: the left one."""
-    low = np.float32(1)
+    x, y, low = np.zeros((60, 4), np.float32), np.arange(60) % 3, np.float32(1)
+    x[:, 2] = np.arange(60) % 6
     for _ in range(3):
         high = np.nextafter(low, np.float32(2))
-        found = tree.fit(np.array([[low], [high]]), np.array([0, 1]))
-        assert low <= found.threshold[0] < high
+        x[:, 0] = np.where(y == 2, high, low)
+        found = tree.fit(x, y)
+        assert found.feature[0] == 0 and low <= found.threshold[0] < high
         low = high
 
 
@@ -251,22 +256,40 @@ def test_bins():
 
 def test_few_bins_are_a_tree_on_rounded_features():
     rng = np.random.default_rng(4)
-    x, y = rng.normal(size=(300, 3)), rng.integers(0, 2, 300)
-    found = fit(x, y, bins=8, max_depth=4)
+    x, y = rng.normal(size=(60, 4)), rng.integers(0, 3, 60)
+    found = fit(x, y, bins=6)
     with jax.enable_x64(True):
-        codes = np.asarray(binning.cut(jnp.asarray(x), 8).codes)
-        expected = fit(codes.astype(float), y, max_depth=4)
+        codes = np.float64(binning.cut(jnp.asarray(x), 6).codes)
+        expected = fit(codes, y)
         np.testing.assert_array_equal(found.feature, expected.feature)
         np.testing.assert_array_equal(
-            tree.predict(found, x), tree.predict(expected, codes.astype(float))
+            tree.predict(found, x), tree.predict(expected, codes)
         )
 
 
 def test_max_leaves():
     x, y, _ = table()
-    found = fit(x, y, max_leaves=7)
-    assert tree.leaves(found) == 7 and found.nodes == len(found.feature) == 13
+    found = fit(x, y, max_leaves=9)
+    assert tree.leaves(found) == 9 and found.nodes == len(found.feature) == 17
     assert fit(x, y, max_leaves=1).nodes == 1
+
+
+def test_in_small_parts_is_the_same(monkeypatch):
+    """Chunks of three slots and blocks of seven rows: all loops go round."""
+    x, y, _ = table()
+    whole = fit(x, y)
+    monkeypatch.setattr(growth, "CELLS", 3 * 6 * 3 * 4)
+    monkeypatch.setattr(growth, "BLOCK", 7)
+    monkeypatch.setattr(growth, "SHORT", 5)
+    growth.grow.clear_cache()
+    tree.plant.clear_cache()
+    parts = fit(x, y)
+    monkeypatch.undo()
+    growth.grow.clear_cache()
+    tree.plant.clear_cache()
+    assert whole.nodes > 20
+    for field, value in whole._asdict().items():
+        np.testing.assert_array_equal(getattr(parts, field), value)
 
 
 def test_histograms_and_best_split_by_hand():
@@ -286,23 +309,6 @@ def test_histograms_and_best_split_by_hand():
     assert np.isneginf(none.gain).all()
     shrunk = splits.purity(jnp.array([3.0, 6.0]), "squared_error", 1.0)
     assert shrunk == 36 / 4
-
-
-def test_features_are_drawn_anew_for_each_node():
-    x = np.float32(np.random.default_rng(5).normal(size=(400, 12)))
-    y = np.arange(400) % 2
-    keys = jax.random.split(jax.random.key(0), 30)
-    grow = jax.jit(
-        jax.vmap(lambda key: tree.fit(x, y, max_features=1, key=key, num_classes=2))
-    )
-    found = jax.device_get(grow(keys))
-    drawn = np.bincount(found.feature[found.feature >= 0], minlength=12)
-    assert drawn.sum() > 1500  # so many draws of one of twelve
-    expected = drawn.sum() / 12
-    assert ((drawn - expected) ** 2 / expected).sum() < 31  # chi-squared, 11: 0.999
-    same = tree.fit(x, y, max_features=1, key=keys[3])
-    np.testing.assert_array_equal(same.feature, found.feature[3])
-    assert len({tuple(row[:3]) for row in found.feature}) > 10
 
 
 def test_draws_are_without_replacement():
@@ -335,30 +341,28 @@ def test_a_node_is_split_if_any_feature_can():
 
 
 def test_vmap_over_weights_is_one_by_one():
-    x, labels, numbers = table()
+    x, _, numbers = table()
     w = np.random.default_rng(6).integers(0, 3, (3, 60)).astype(float)
-    for criterion, y in (("gini", labels), ("squared_error", numbers)):
-        with jax.enable_x64(True):
-            one = partial(tree.fit, x, y, criterion, num_classes=3, bins=8)
-            every = jax.jit(jax.vmap(lambda w, one=one: one(weight=w)))(w)
-        for i in range(3):
-            alone = fit(x, y, criterion, weight=w[i])
-            np.testing.assert_array_equal(every.feature[i], alone.feature)
-            np.testing.assert_allclose(every.value[i], alone.value, atol=1e-12)
+    with jax.enable_x64(True):
+        one = lambda w: tree.fit(x, numbers, "squared_error", weight=w)
+        every = jax.jit(jax.vmap(one))(w)
+    for i in range(3):
+        alone = fit(x, numbers, "squared_error", weight=w[i])
+        np.testing.assert_array_equal(every.feature[i], alone.feature)
+        np.testing.assert_allclose(every.value[i], alone.value, atol=1e-12)
 
 
-@pytest.mark.parametrize("criterion", splits.CRITERIA)
-def test_one_device_equals_eight(criterion, devices):
-    x, labels, numbers = table(64)
+def test_one_device_equals_eight(devices):
+    x, _, y = table(64)
     x[:, 3] += np.random.default_rng(7).normal(size=64)  # more values than bins
-    y = numbers if criterion == "squared_error" else labels
     w = np.random.default_rng(8).integers(0, 3, 64) * 1.0
-    options = dict(num_classes=3, bins=16, min_samples_leaf=2, max_features=3)
+    options = dict(criterion="squared_error", bins=16, min_samples_leaf=2)
+    options |= dict(max_features=3)
     with jax.enable_x64(True):
         key = jax.random.key(1)
-        one = tree.fit(x, y, criterion, weight=w, key=key, **options)
+        one = tree.fit(x, y, weight=w, key=key, **options)
         run = lambda x, y, w: tree.fit(
-            x, y, criterion, weight=w, key=key, axis_name="i", **options
+            x, y, weight=w, key=key, axis_name="i", **options
         )
         mesh = Mesh(np.array(devices), ("i",))
         eight = jax.jit(jax.shard_map(
@@ -379,8 +383,8 @@ def subtrees(found, node):
 
 
 def test_pruning_is_the_best_of_all_subtrees():
-    x, y, _ = table(50, d=3)
-    found = fit(x, y, max_depth=4, min_samples_leaf=3)
+    x, y, _ = table()
+    found = fit(x, y, max_leaves=9)
     every = subtrees(found, 0)
     assert len(every) > 20
     exact = {node: Fraction(float(found.decrease[node])) for node in range(found.nodes)}
@@ -406,9 +410,10 @@ def test_pruning_is_the_best_of_all_subtrees():
             np.testing.assert_allclose(path.impurities[at], left, atol=1e-12)
             again = pruning.prune(pruned, alpha)
             np.testing.assert_array_equal(again.feature, pruned.feature)
-    root = pruning.prune(found, 1.0)
+        root = pruning.prune(found, 1.0)
+        shares = tree.predict_probability(root, x)
     assert tree.leaves(root) == 1
-    np.testing.assert_allclose(tree.predict_probability(root, x), [found.value[0]] * 50)
+    np.testing.assert_allclose(shares, [found.value[0]] * 60)
     assert (np.asarray(path.alphas)[k:] == alphas[-1]).all()  # the last is repeated
 
 
@@ -446,13 +451,16 @@ def test_refuses(change, message):
 
 
 def test_refuses_in_predictions_and_under_jit():
-    found = tree.fit(X, Y)
+    x, y, _ = table()
+    found = tree.fit(np.float32(x), y)
     for function in (tree.predict, tree.predict_probability, tree.apply):
         with pytest.raises(ValueError, match="x must be finite, got nan"):
             function(found, X * np.nan)
+        with pytest.raises(ValueError, match="x must have the 4 features or more"):
+            function(found, X)
     with pytest.raises(ValueError, match=r"x must be \[N, D\]"):
         tree.predict(found, X[0])
-    numbers = tree.fit(X, Y * 0.5, "squared_error")
+    numbers = tree.fit(X, Y * 0.5, "squared_error", max_depth=0)
     with pytest.raises(ValueError, match="tree must be one of classes"):
         tree.predict_probability(numbers, X)
     with pytest.raises(ValueError, match="num_classes must be given where y is traced"):

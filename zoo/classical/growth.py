@@ -254,7 +254,12 @@ def _first(data, rules, weight):
     number = kept.sum(1, dtype=jnp.int32)
     slots = jnp.zeros((data.slots + data.chunk + 1, 5), jnp.int32)
     trees = jnp.arange(t, dtype=jnp.int32)
-    slots = slots.at[:t, START].set(_before(number)).at[t, START].set(number.sum(dtype=jnp.int32))
+    slots = (
+        slots.at[:t, START]
+        .set(_before(number))
+        .at[t, START]
+        .set(number.sum(dtype=jnp.int32))
+    )
     slots = slots.at[:t, NODE].set(trees * data.nodes).at[:t, PATH].set(1)
     rows = jnp.stack([jnp.arange(size, dtype=jnp.int32), jnp.repeat(trees, n)], 1)
     end = jnp.zeros((data.block, 2), jnp.int32)
@@ -276,7 +281,7 @@ def _level(data, rules, count, slots, rows, trees):
 
     zero = jnp.zeros((), jnp.int32)
     start = zero, jnp.zeros((data.slots + data.chunk, 4), jnp.int32), trees
-    _, made, trees = jax.lax.while_loop(lambda carry: carry[0] < count, chunk, start)
+    _, made, trees = _until(count, chunk, start, data.chunk == data.slots)
     end = slots[count, START]
     goes, lefts = _sides(data, end, rows, made)
     count, slots, moves = _children(data, rules, count, slots, made, lefts)
@@ -399,7 +404,7 @@ def _histogram(data, rules, rows, features, at, first, end):
 
     ends = jnp.full((c, 2), -jnp.inf, dtype)
     start = first, jnp.zeros(b * q * c * f, dtype), ends
-    _, h, ends = jax.lax.while_loop(lambda carry: carry[0] < end, block, start)
+    _, h, ends = _until(end, block, start, len(rows) == 2 * data.block)
     if rules.axis_name and not rules.classes:
         ends = jax.lax.pmax(ends, rules.axis_name)
     return rules.total(h).reshape(b, q, c, f), ends[:, 0] <= -ends[:, 1]
@@ -422,7 +427,7 @@ def _sides(data, end, rows, made):
 
     zero = jnp.zeros((), jnp.int32)
     start = zero, jnp.zeros(len(rows), jnp.int32), jnp.zeros(len(made), jnp.int32)
-    return jax.lax.while_loop(lambda carry: carry[0] < end, block, start)[1:]
+    return _until(end, block, start, len(rows) == 2 * data.block)[1:]
 
 
 def _children(data, rules, count, slots, made, lefts):
@@ -478,9 +483,7 @@ def _children(data, rules, count, slots, made, lefts):
 
     zero, none = jnp.zeros((), jnp.int32), jnp.zeros(3, jnp.int32)
     start = zero, none, slots, jnp.zeros((len(made), 2, 2), jnp.int32)
-    _, done, slots, moves = jax.lax.while_loop(
-        lambda carry: carry[0] < count, chunk, start
-    )
+    _, done, slots, moves = _until(count, chunk, start, c == data.slots)
     return done[0], slots.at[done[0], START].set(done[1]), moves
 
 
@@ -501,7 +504,17 @@ def _moved(data, end, rows, goes, moves):
 
     zero = jnp.zeros((), jnp.int32)
     start = zero, zero, jnp.zeros_like(rows)
-    return jax.lax.while_loop(lambda carry: carry[0] < end, block, start)[2]
+    return _until(end, block, start, len(rows) == 2 * data.block)[2]
+
+
+def _until(end, part, carry, once):
+    """Part after part until carry[0], which it moves on, comes to the end.
+
+    Where all fits in one part there is no loop: it compiles faster.
+    """
+    if once:
+        return part(carry)
+    return jax.lax.while_loop(lambda carry: carry[0] < end, part, carry)
 
 
 def _before(numbers):
