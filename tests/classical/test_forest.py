@@ -12,7 +12,7 @@ from zoo.classical import forest, tree
 KEY = jax.random.key(0)
 
 
-def table(n=60, d=5, classes=3):
+def table(n=64, d=5, classes=3):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 6, (n, d)).astype(np.float32)
     noise = rng.integers(0, classes, n)
@@ -25,67 +25,72 @@ def one_of(trees, i):
 
 
 def test_without_chance_every_tree_is_the_tree():
-    x, labels, numbers = table()
-    for criterion, y in (("entropy", labels), ("squared_error", numbers)):
-        grown = forest.fit(
-            KEY, x, y, 3, criterion, max_features=None, bootstrap=False, max_depth=4
-        )
-        alone = tree.fit(x, y, criterion, max_depth=4)
-        for i in range(3):
-            jax.tree.map(np.testing.assert_array_equal, one_of(grown.trees, i), alone)
-        called = forest.predict(grown, x)
-        assert called.dtype == (np.int32 if criterion == "entropy" else np.float32)
-        np.testing.assert_allclose(called, tree.predict(alone, x), rtol=1e-6)
+    x, _, y = table()
+    grown = forest.fit(
+        KEY, x, y, 3, "squared_error", max_features=None, bootstrap=False, max_depth=4
+    )
+    alone = tree.fit(x, y, "squared_error", max_depth=4)
+    for i in range(3):
+        jax.tree.map(np.testing.assert_array_equal, one_of(grown.trees, i), alone)
+    called = forest.predict(grown, x)
+    assert called.dtype == np.float32
+    np.testing.assert_allclose(called, tree.predict(alone, x), rtol=1e-6)
     ours = forest.importances(grown, 5)
     np.testing.assert_allclose(ours, tree.importances(alone, 5), rtol=1e-5)
 
 
 def test_each_tree_is_one_of_its_sample():
-    """And the mean of the trees is the forest, in and out of bag."""
+    x, y, _ = table()
+    grown = forest.fit(KEY, x, y, 6)
+    drawn = np.asarray(forest.samples(KEY, 6, 64))
+    for i in range(6):
+        key = jax.random.fold_in(KEY, i)
+        alone = tree.fit(x, y, weight=drawn[i], max_features=2, key=key)
+        np.testing.assert_array_equal(grown.trees.feature[i], alone.feature)
+        np.testing.assert_allclose(grown.trees.value[i], alone.value, atol=1e-6)
+
+
+@pytest.mark.parametrize("criterion", ["gini", "squared_error"])
+def test_a_forest_is_the_mean_of_its_trees(criterion):
+    """Out of bag of those that did not see the example."""
     x, labels, numbers = table()
-    for criterion, y in (("gini", labels), ("squared_error", numbers)):
-        grown = forest.fit(KEY, x, y, 7, criterion, max_features=2)
-        drawn = np.asarray(forest.samples(KEY, 7, 60))
-        values = []
-        for i in range(7):
-            key = jax.random.fold_in(KEY, i)
-            alone = tree.fit(x, y, criterion, weight=drawn[i], max_features=2, key=key)
-            np.testing.assert_array_equal(grown.trees.feature[i], alone.feature)
-            np.testing.assert_allclose(grown.trees.value[i], alone.value, atol=1e-6)
-            values.append(np.asarray(alone.value)[np.asarray(tree.apply(alone, x))])
-        values = np.array(values)
-        if criterion == "gini":
-            shares = forest.predict_probability(grown, x)
-            np.testing.assert_allclose(shares, values.mean(0), atol=1e-6)
-            called = values.mean(0).argmax(1)
-            np.testing.assert_array_equal(forest.predict(grown, x), called)
-        else:
-            np.testing.assert_allclose(
-                forest.predict(grown, x), values.mean(0), rtol=1e-5
-            )
-        found, count = forest.out_of_bag(grown, x)
-        np.testing.assert_array_equal(count, (drawn == 0).sum(0))
-        assert count.max() >= 4
-        for n in range(60):
-            mine = values[drawn[:, n] == 0, n]
-            expected = mine.mean(0) if len(mine) else 0
-            np.testing.assert_allclose(found[n], expected, atol=1e-5)
+    grown = forest.fit(KEY, x, labels if criterion == "gini" else numbers, 6, criterion)
+    drawn = np.asarray(forest.samples(KEY, 6, 64))
+    values = []
+    for i in range(6):
+        alone = one_of(grown.trees, i)
+        values.append(np.asarray(alone.value)[np.asarray(tree.apply(alone, x))])
+    values = np.array(values)
+    if criterion == "gini":
+        shares = forest.predict_probability(grown, x)
+        np.testing.assert_allclose(shares, values.mean(0), atol=1e-6)
+        called = forest.predict(grown, x)
+        np.testing.assert_array_equal(called, np.asarray(shares).argmax(1))
+        assert called.dtype == np.int32
+    else:
+        np.testing.assert_allclose(forest.predict(grown, x), values.mean(0), atol=1e-5)
+    found, count = forest.out_of_bag(grown, x)
+    np.testing.assert_array_equal(count, (drawn == 0).sum(0))
+    assert count.max() >= 4
+    for n in range(64):
+        mine = values[drawn[:, n] == 0, n]
+        expected = mine.mean(0) if len(mine) else 0
+        np.testing.assert_allclose(found[n], expected, atol=1e-5)
 
 
 def test_importances_are_the_mean_of_the_trees():
     x, y, _ = table()
-    grown = forest.fit(KEY, x, y, 4)
-    each = [np.asarray(tree.importances(one_of(grown.trees, i), 5)) for i in range(4)]
-    np.testing.assert_allclose(
-        forest.importances(grown, 5), np.mean(each, 0), rtol=1e-5
-    )
-    assert len({tuple(row) for row in each}) == 4
+    grown = forest.fit(KEY, x, y, 6)
+    each = [np.asarray(tree.importances(one_of(grown.trees, i), 5)) for i in range(6)]
+    found = forest.importances(grown, 5)
+    np.testing.assert_allclose(found, np.mean(each, 0), rtol=1e-5)
+    assert len({tuple(row) for row in each}) == 6
 
 
 def test_a_larger_forest_begins_with_the_smaller_one():
     x, y, _ = table()
-    small, large = (forest.fit(KEY, x, y, trees) for trees in (3, 8))
-    first = jax.tree.map(lambda leaf: leaf[:3], large.trees)
+    small, large = (forest.fit(KEY, x, y, trees) for trees in (2, 6))
+    first = jax.tree.map(lambda leaf: leaf[:2], large.trees)
     jax.tree.map(np.testing.assert_array_equal, small.trees, first)
 
 
@@ -106,7 +111,7 @@ def test_samples_are_draws_with_replacement():
 def test_folds_are_forests_of_their_examples():
     """Three forests in one call, each without a third of the examples."""
     x, y, _ = table()
-    weight = np.float32(np.arange(60) % 3 != np.arange(3)[:, None])
+    weight = np.float32(np.arange(64) % 3 != np.arange(3)[:, None])
     keys = jax.random.split(KEY, 3)
     every = forest.fit(keys, x, y, 6, weight=weight)
     assert every.trees.feature.shape[:2] == (3, 6)
@@ -117,40 +122,28 @@ def test_folds_are_forests_of_their_examples():
         np.testing.assert_array_equal(alone.trees.weight[:, 0], kept.sum())
         _, count = forest.out_of_bag(alone, x, jnp.asarray(weight[g]))
         assert (np.asarray(count)[~kept] == 6).all()
-    ones = forest.fit(keys[0], x, y, 6, weight=np.ones(60, np.float32))
-    plain = forest.fit(keys[0], x, y, 6)
+    ones = forest.fit(KEY, x, y, 6, weight=np.ones(64, np.float32))
+    plain = forest.fit(KEY, x, y, 6)
     np.testing.assert_array_equal(ones.trees.feature, plain.trees.feature)
-
-
-def test_under_jit_and_vmap():
-    x, y, _ = table(30)
-    fit = lambda key: forest.fit(key, x, y, 2, num_classes=3, bins=6)
-    keys = jax.random.split(KEY, 2)
-    every = jax.jit(jax.vmap(fit))(keys)
-    for g in range(2):
-        alone = forest.fit(keys[g], x, y, 2, num_classes=3)
-        np.testing.assert_array_equal(every.trees.feature[g], alone.trees.feature)
 
 
 def test_one_device_equals_eight(devices):
     """The samples are drawn of everybody's examples, the same on every device."""
-    x, labels, numbers = table(64)
-    mesh = Mesh(np.array(devices), ("i",))
+    x, y, _ = table()
     weight = np.float32(np.arange(64) % 5 > 0)
-    for criterion, y in (("gini", labels), ("squared_error", numbers)):
-        options = dict(trees=5, criterion=criterion, num_classes=3, bins=6)
-        one = forest.fit(KEY, x, y, weight=weight, **options)
+    one = forest.fit(KEY, x, y, 6, weight=weight)
 
-        def run(x, y, weight, options=options):
-            return forest.fit(KEY, x, y, weight=weight, axis_name="i", **options)
+    def run(x, y, weight):
+        return forest.fit(
+            KEY, x, y, 6, num_classes=3, bins=6, weight=weight, axis_name="i"
+        )
 
-        eight = jax.jit(jax.shard_map(
-            run, mesh=mesh, in_specs=P("i"), out_specs=P(), check_vma=False
-        ))(x, y, weight)  # fmt: skip
-        if criterion == "gini":  # whole numbers: exact
-            jax.tree.map(np.testing.assert_array_equal, eight.trees, one.trees)
-        found, expected = (forest.predict(f, x) for f in (eight, one))
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    mesh = Mesh(np.array(devices), ("i",))
+    eight = jax.jit(jax.shard_map(
+        run, mesh=mesh, in_specs=P("i"), out_specs=P(), check_vma=False
+    ))(x, y, weight)  # fmt: skip
+    # Sums of whole numbers: exact.
+    jax.tree.map(np.testing.assert_array_equal, eight.trees, one.trees)
 
 
 def test_max_features():
@@ -193,13 +186,13 @@ def test_refuses(change, message):
 
 
 def test_refuses_in_predictions():
-    grown = forest.fit(KEY, X, Y, 2)
+    x, labels, numbers = table()
+    grown = forest.fit(KEY, x, labels, 6)
     for function in (forest.predict, forest.predict_probability, forest.out_of_bag):
         with pytest.raises(ValueError, match="x must be finite, got nan"):
-            function(grown, X * np.nan)
-    numbers = forest.fit(KEY, X, Y * 0.5, 2, "squared_error")
+            function(grown, x * np.nan)
+        with pytest.raises(ValueError, match="x must have the 5 features or more"):
+            function(grown, x[:, :3])
+    numbers = forest.fit(KEY, x, numbers, 6, "squared_error")
     with pytest.raises(ValueError, match="forest must be one of classes"):
-        forest.predict_probability(numbers, X)
-    wide = forest.fit(KEY, np.eye(6)[:, ::-1], Y, 2)
-    with pytest.raises(ValueError, match="x must have the . features or more"):
-        forest.predict(wide, np.ones((3, 1)))
+        forest.predict_probability(numbers, x)
