@@ -26,7 +26,7 @@ from zoo.classical import sne as sne
 from zoo.classical import sne_exact as sne_exact
 from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
-from zoo.classical import svm as svm
 from zoo.classical import splits as splits
+from zoo.classical import svm as svm
 from zoo.classical import tree as tree
 from zoo.classical.mlp import MLP as MLP
