@@ -109,7 +109,7 @@ def test_breast_cancer_is_as_published():
     f = theirs.decision_function(x)
     slack = np.maximum(0, 1 - np.where(y == 1, f, -f)).sum()
     assert float(primal) < np.square(theirs.coef_).sum() / 2 + slack
-    assert 0 <= ours.gap < 1e-8
+    assert 0 <= float(ours.gap) < 1e-8
     np.testing.assert_allclose(width, 2 / np.linalg.norm(theirs.coef_), rtol=2e-6)
     np.testing.assert_allclose(primal, dual, rtol=1e-9)
 
