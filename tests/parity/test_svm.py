@@ -108,8 +108,8 @@ def test_breast_cancer_is_as_published():
     close(np.asarray(ours.beta)[theirs.support_], theirs.dual_coef_[0], atol=2e-5)
     f = theirs.decision_function(x)
     slack = np.maximum(0, 1 - np.where(y == 1, f, -f)).sum()
-    assert primal < np.square(theirs.coef_).sum() / 2 + slack
-    assert 0 <= ours.gap < 1e-8
+    assert float(primal) < np.square(theirs.coef_).sum() / 2 + slack
+    assert 0 <= float(ours.gap) < 1e-8
     np.testing.assert_allclose(width, 2 / np.linalg.norm(theirs.coef_), rtol=2e-6)
     np.testing.assert_allclose(primal, dual, rtol=1e-9)
 

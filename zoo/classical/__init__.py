@@ -11,6 +11,7 @@ from zoo.classical import incremental_pca as incremental_pca
 from zoo.classical import irls as irls
 from zoo.classical import kernels as kernels
 from zoo.classical import kmeans as kmeans
+from zoo.classical import lagrangian as lagrangian
 from zoo.classical import lasso as lasso
 from zoo.classical import linear as linear
 from zoo.classical import logistic as logistic

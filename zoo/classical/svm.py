@@ -7,18 +7,8 @@ For two classes s_n = 1, -1, f(x) = <w, phi(x)> + b and K = <phi, phi>:
     dual     max over alpha   D = sum_n alpha_n - |w|^2 / 2,   w = sum_n beta_n phi(x_n)
              0 <= alpha_n <= C_n,   sum_n beta_n = 0,   beta_n = s_n alpha_n
 
-Why the Lagrangian: minimized over w and b it is D, which is below P for any alpha and
-any w, b. So P - D, the gap, tells how far either is from its optimum, and at the
-optimum it is 0. There each of its terms is 0 (complementary slackness):
-
-    alpha_n (1 - xi_n - s_n f(x_n)) = 0      no support vector is beyond the margin
-    (C_n - alpha_n) xi_n = 0                 whoever is inside it is at the bound
-
-so f(x) = sum_n beta_n K(x_n, x) + b is a sum over the support vectors, alpha_n > 0.
-The margin, the strip |f| < 1, is 2 / |w| wide. b is the mean of s_n - <w, phi(x_n)>
-over those with 0 < alpha_n < C_n, which lie on its edge, or the middle of what is
-allowed where there are none. For an indefinite kernel (the sigmoid) |w|^2 may be
-negative: there is no primal, and P - D bounds nothing.
+and f(x) = sum_n beta_n K(x_n, x) + b is a sum over the support vectors, alpha_n > 0.
+`zoo.classical.lagrangian` says why, and has what can be read off a machine.
 
 More classes, of which i < j are two:
 
@@ -52,7 +42,6 @@ References:
 
 import functools
 import numbers
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -60,27 +49,20 @@ import numpy as np
 
 from optim.errors import check_count, check_range
 from zoo.classical import checks, kernels, smo
+from zoo.classical.lagrangian import SVM as SVM
+from zoo.classical.lagrangian import complementary as complementary
+from zoo.classical.lagrangian import duality_gap as duality_gap
+from zoo.classical.lagrangian import machine
+from zoo.classical.lagrangian import margin as margin
+from zoo.classical.lagrangian import objectives as objectives
+from zoo.classical.lagrangian import slack as slack
+from zoo.classical.lagrangian import support as support
+from zoo.classical.lagrangian import weights as weights
 from zoo.errors import unknown
 from zoo.learner import Learner
 
 MULTICLASS = ("one_vs_one", "one_vs_rest")
 ROWS = 4096  # queries whose kernels are held at a time
-
-
-class SVM(NamedTuple):
-    """A fitted machine; `fit` and the learner have the same."""
-
-    x: jax.Array  # [N, D]
-    kernel: kernels.Kernel
-    codes: jax.Array  # int32 [P, K]: 1 where f > 0 calls the class, -1 where f < 0 does
-    signs: jax.Array  # s, [P, N]; 0 where an example is none of the problem's
-    upper: jax.Array  # C_n, [P, N]
-    beta: jax.Array  # [P, N]
-    slopes: jax.Array  # v = s - K beta, [P, N]; 0 where s is
-    intercept: jax.Array  # b, [P]
-    steps: jax.Array  # int32 [P]: pairs of examples that were changed
-    violation: jax.Array  # of the conditions of optimality, [P]; done at the tolerance
-    gap: jax.Array  # P - D, [P]
 
 
 def fit(
@@ -175,7 +157,7 @@ def _fit(x, y, kernel, upper, tolerance, steps, classes, multiclass, most, block
         back = jax.vmap(lambda at, v: jnp.zeros_like(x[:, 0]).at[at].add(v))
         beta, slopes = (back(at, jnp.where(part == 0, 0, v)) for v in few[:2])
         count = few[2]
-    return _machine(x, kernel, codes, signs, upper, beta, slopes, count)
+    return machine(x, kernel, codes, signs, upper, beta, slopes, count)
 
 
 def learner(
@@ -224,7 +206,7 @@ def learner(
         nothing, count = jnp.zeros_like(signs), jnp.zeros((), jnp.int32)
         x, slopes = jnp.array(x), jnp.array(signs)  # copies: the state is donated
         codes = _codes(2, None)
-        return _machine(x, shape, codes, signs, upper, nothing, slopes, count)
+        return machine(x, shape, codes, signs, upper, nothing, slopes, count)
 
     def step(state, batch):
         del batch
@@ -236,7 +218,7 @@ def learner(
         beta, taken = problem.improve(state.beta, state.slopes, enough, pairs)
         slopes = jnp.where(taken > 0, signs - problem.times(beta), state.slopes)
         start = state.x, state.kernel, state.codes, signs, upper
-        new = _machine(*start, beta, slopes, state.steps + taken)
+        new = machine(*start, beta, slopes, state.steps + taken)
         one = jnp.ones_like(state.gap)
         return new, {name: (value, one) for name, value in told.items()}
 
@@ -298,115 +280,6 @@ def score(state: SVM, x: jax.Array, y: jax.Array) -> jax.Array:
     if y.shape != found.shape:
         raise ValueError(f"y must be of shape {found.shape}, got {y.shape}")
     return jnp.mean((found == y.astype(found.dtype)).astype(state.x.dtype))
-
-
-def weights(state: SVM) -> jax.Array:
-    """w of a linear machine: f(x) = x w + b.
-
-    Returns:
-        [D], or [P, D].
-
-    Raises:
-        ValueError: the kernel is not linear.
-    """
-    if state.kernel.name != "linear":
-        raise ValueError(f"kernel must be 'linear', got {state.kernel.name!r}")
-    return state.beta @ state.x
-
-
-def support(state: SVM) -> jax.Array:
-    """Which examples the machine is made of, those with alpha_n > 0: bool [P, N]."""
-    return state.beta != 0
-
-
-@jax.jit
-def margin(state: SVM) -> jax.Array:
-    """2 / |w|, the width of the strip |f| < 1 in the space of phi: [P]."""
-    return 2 / jnp.sqrt(_square(state))
-
-
-@jax.jit
-def slack(state: SVM) -> jax.Array:
-    """xi_n, what an example lacks to its side of the margin: [P, N], >= 0."""
-    return jnp.maximum(-_beyond(state), 0)
-
-
-@jax.jit
-def objectives(state: SVM) -> tuple[jax.Array, jax.Array]:
-    """The primal and the dual objective, P and D: [P] and [P]."""
-    half = _square(state) / 2
-    primal = half + (state.upper * slack(state)).sum(-1)
-    return primal, (state.signs * state.beta).sum(-1) - half
-
-
-@jax.jit
-def duality_gap(state: SVM) -> jax.Array:
-    """P - D, [P], as a sum of terms >= 0, in which no digits cancel.
-
-        sum_n (C_n - alpha_n) xi_n + alpha_n max(0, s_n f(x_n) - 1)
-
-    It is 0 if and only if all is optimal, so its terms are complementary slackness.
-    """
-    return sum(complementary(state)).sum(-1)
-
-
-@jax.jit
-def complementary(state: SVM) -> tuple[jax.Array, jax.Array]:
-    """The terms of the gap: those of the multipliers of xi_n >= 0 and of the margin.
-
-    Returns:
-        (C_n - alpha_n) xi_n and alpha_n (s_n f(x_n) - 1 + xi_n), [P, N], each >= 0.
-    """
-    alpha, beyond = jnp.abs(state.beta), _beyond(state)
-    return (state.upper - alpha) * slack(state), alpha * jnp.maximum(beyond, 0)
-
-
-def _square(state):  # |w|^2 = beta^T K beta
-    return (state.beta * (state.signs - state.slopes)).sum(-1)
-
-
-def _beyond(state):  # s f - 1 = s (s - v + b) - 1 = s (b - v)
-    return state.signs * (state.intercept[..., None] - state.slopes)
-
-
-def _machine(x, kernel, codes, signs, upper, beta, slopes, steps):
-    upper = jnp.broadcast_to(upper, signs.shape) * jnp.abs(signs)  # [P, N]
-    low, high = jnp.where(signs < 0, -upper, 0), jnp.where(signs > 0, upper, 0)
-    slopes = jnp.where(signs == 0, 0, slopes)
-    state = SVM(
-        x=x,
-        kernel=kernel,
-        codes=jnp.asarray(codes, jnp.int32),
-        signs=signs,
-        upper=upper,
-        beta=beta,
-        slopes=slopes,
-        intercept=jnp.zeros(signs.shape[:-1], x.dtype),
-        steps=steps,
-        violation=jnp.zeros(signs.shape[:-1], x.dtype),
-        gap=jnp.zeros(signs.shape[:-1], x.dtype),
-    )
-
-    def middle(beta, slopes, low, high):
-        free = (low < beta) & (beta < high)
-        count = free.sum().astype(slopes.dtype)
-        mean = jnp.where(free, slopes, 0).sum() / jnp.where(count > 0, count, 1)
-        most, least = smo.extremes(beta, slopes, low, high)
-        # Where a class is missing, one end is infinite: all are of the other.
-        most, least = (
-            jnp.where(jnp.isfinite(a), a, jnp.where(jnp.isfinite(b), b, 0))
-            for a, b in ((most, least), (least, most))
-        )
-        return jnp.where(count > 0, mean, (most + least) / 2)
-
-    each, differ = middle, smo.violation
-    if signs.ndim > 1:
-        each, differ = jax.vmap(each), jax.vmap(differ)
-    state = state._replace(
-        intercept=each(beta, slopes, low, high),
-        violation=differ(beta, slopes, low, high),
-    )
-    return state._replace(gap=duality_gap(state))
 
 
 def _codes(classes, multiclass):  # [P, K]; [K] for two classes
