@@ -20,6 +20,10 @@ x normal, which is about that.
 A document's turns end when gamma changes by less than `tolerance` in the mean over
 topics, or after so many.
 
+varphi needs only ratios between topics, so each word's largest exp(E log phi_kw) counts as
+1: those of a word that no document had are all about exp(-1 / beta). scikit-learn adds
+2e-16 to their sum instead, which leaves such words out of new documents.
+
 Counts are dense, D V numbers.
 
 Shapes: D documents, V words of the vocabulary, K topics.
@@ -111,12 +115,13 @@ def learner(
         tokens = total(x.sum())
         start = gamma if warm else jnp.ones_like(gamma)
         gamma = _expectation(x, start, state.words, alpha, turns, tolerance)
-        chances = _shares(x, gamma, state.words)
-        sums = total(jnp.matmul(jnp.exp(_log_mean(gamma)).T, chances, precision=HIGH))
+        theta, _ = _scaled(_log_mean(gamma), 1)
+        phi, _ = _scaled(_log_mean(state.words), 0)
+        sums = jnp.matmul(theta.T, _shares(x, theta, phi), precision=HIGH)
         new = VariationalState(
             step=state.step + 1,
             documents=put_rows(state.documents, index, gamma, axis_name),
-            words=beta + sums * jnp.exp(_log_mean(state.words)),
+            words=beta + total(sums) * phi,
             bound=value / tokens,
             gain=value / tokens - state.bound,
         )
@@ -197,8 +202,9 @@ def infer(
     if x.shape[1] != v:
         raise ValueError(f"x must be [D, {v}], got {list(x.shape)}")
     priors(k, alpha, 1)
+    positive("turns", turns)
     ones = jnp.ones((len(x), k), x.dtype)
-    return _expectation(x, ones, state.words, alpha, turns, tolerance)
+    return _infer(x, ones, state.words, alpha, turns, tolerance)
 
 
 def bound(state: VariationalState, x: jax.Array, alpha: float, beta: float):
@@ -209,8 +215,7 @@ def bound(state: VariationalState, x: jax.Array, alpha: float, beta: float):
         x: counts, [D, V].
         alpha, beta: of the priors.
     """
-    documents = _documents_bound(_counts(x), state.documents, state.words, alpha)
-    return documents + _prior_bound(state.words, beta)
+    return _bound(_counts(x), state.documents, state.words, alpha, beta)
 
 
 def phi(state: VariationalState) -> jax.Array:
@@ -231,24 +236,27 @@ def _log_mean(alpha):  # [..., K] -> [..., K]
     return digamma(alpha) - digamma(alpha.sum(-1, keepdims=True))
 
 
-def _shares(x, gamma, words):  # [D, V]
-    """c_dw / sum_k exp(E log theta_dk + E log phi_kw)."""
-    theta, phi = jnp.exp(_log_mean(gamma)), jnp.exp(_log_mean(words))
+def _scaled(logs, axis):
+    """exp of them with the largest along the topics as 1, and that largest."""
+    top = logs.max(axis, keepdims=True)
+    return jnp.exp(logs - top), top
+
+
+def _shares(x, theta, phi):  # [D, V]
+    """c_dw / sum_k theta_dk phi_kw."""
     norm = jnp.matmul(theta, phi, precision=HIGH)
     return x / (norm + jnp.finfo(x.dtype).tiny)
 
 
 def _expectation(x, gamma, words, alpha, turns, tolerance):
     """gamma [D, K] after the turns of the E part."""
-    phi = jnp.exp(_log_mean(words))
-    tiny = jnp.finfo(x.dtype).tiny
+    phi, _ = _scaled(_log_mean(words), 0)
 
     def turn(carry):
         i, gamma, moving = carry
-        theta = jnp.exp(_log_mean(gamma))
-        shares = x / (jnp.matmul(theta, phi, precision=HIGH) + tiny)
-        new = alpha + theta * jnp.matmul(shares, phi.T, precision=HIGH)
-        new = jnp.where(moving.reshape(-1, 1), new, gamma)
+        theta, _ = _scaled(_log_mean(gamma), 1)
+        new = jnp.matmul(_shares(x, theta, phi), phi.T, precision=HIGH)
+        new = jnp.where(moving.reshape(-1, 1), alpha + theta * new, gamma)
         change = jnp.abs(new - gamma).mean(1)
         return i + 1, new, moving & ~(change < tolerance)
 
@@ -257,12 +265,20 @@ def _expectation(x, gamma, words, alpha, turns, tolerance):
     return jax.lax.while_loop(more, turn, start)[1]
 
 
+_infer = jax.jit(_expectation)
+
+
 def _documents_bound(x, gamma, words, alpha):
-    tiny = jnp.finfo(x.dtype).tiny
-    theta, phi = jnp.exp(_log_mean(gamma)), jnp.exp(_log_mean(words))
-    norm = jnp.matmul(theta, phi, precision=HIGH)
-    told = jnp.where(x > 0, x * jnp.log(norm + tiny), 0).sum()
+    theta, of_document = _scaled(_log_mean(gamma), 1)
+    phi, of_word = _scaled(_log_mean(words), 0)
+    norm = jnp.matmul(theta, phi, precision=HIGH) + jnp.finfo(x.dtype).tiny
+    told = (x * (jnp.log(norm) + of_document + of_word)).sum()
     return told + _prior_bound(gamma, alpha)
+
+
+@jax.jit
+def _bound(x, gamma, words, alpha, beta):
+    return _documents_bound(x, gamma, words, alpha) + _prior_bound(words, beta)
 
 
 def _prior_bound(q, prior):

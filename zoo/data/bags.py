@@ -92,7 +92,9 @@ def _ldac(path):
 
     def names(kind, least):
         beside = path.with_name(f"{stem}.{kind}")
-        return _lines(beside) if beside.exists() else [str(i) for i in range(least)]
+        if not beside.exists():
+            return [str(i) for i in range(least)]
+        return [line.strip() for line in _lines(beside)]
 
     vocabulary = names("tokens", word.max(initial=-1) + 1)
     titles = names("titles", len(lines))
