@@ -28,7 +28,7 @@ NAMES = tuple(
 
 
 def measure() -> list[Figure]:
-    """log p(w, z) by form, priors and seed; how far from the figure; time of a sweep."""
+    """log p(w, z) by form, priors and seed; how far from the figure; time a sweep."""
     reuters = bags("reuters")
     theirs = {seed: _reference(reuters, seed) for seed in SEEDS}
     figures = []

@@ -40,8 +40,8 @@ class Config:
         topics: K, of all but the comparison of numbers of topics.
         alpha: of the prior of a document's topics.
         beta: of the prior of a topic's words.
-        sweeps: of each run of Gibbs sampling.
-        sequential: sweeps of the form that goes token by token, for comparison.
+        sweeps: of each form on all documents.
+        short: sweeps of each of the many runs that are compared by perplexity.
         counts: numbers of topics that are compared by perplexity.
         alphas: priors that are compared by perplexity.
         lengths: words to which documents are cut.
@@ -52,9 +52,9 @@ class Config:
     topics: int = 20
     alpha: float = 0.1
     beta: float = 0.01
-    sweeps: int = 200
-    sequential: int = 50
-    counts: tuple[int, ...] = (2, 5, 10, 20, 40)
+    sweeps: int = 100
+    short: int = 30
+    counts: tuple[int, ...] = (5, 20, 40)
     alphas: tuple[float, ...] = (0.01, 0.1, 0.5, 2.5)
     lengths: tuple[int, ...] = (5, 20, 80)
     run: str = "runs/topics"
@@ -80,12 +80,12 @@ def main(cfg: Config) -> dict[str, float]:
     Raises:
         ValueError: a flag out of range; a file that is no corpus.
     """
-    sizes = (cfg.topics, cfg.sweeps, cfg.sequential, *cfg.counts, *cfg.lengths)
+    runs = cfg.topics, cfg.sweeps, cfg.short
+    sizes = (*runs, *cfg.counts, *cfg.lengths)
     if min(sizes) < 1 or not (cfg.counts and cfg.lengths):
         raise ValueError(
-            "topics, sweeps, sequential, counts and lengths must be positive, got "
-            f"{cfg.topics}, {cfg.sweeps}, {cfg.sequential}, {cfg.counts} and "
-            f"{cfg.lengths}"
+            "topics, sweeps, short, counts and lengths must be positive, "
+            f"got {', '.join(map(str, runs))}, {cfg.counts} and {cfg.lengths}"
         )
     for alpha in cfg.alphas:
         lda.priors(cfg.topics, alpha, cfg.beta)
@@ -137,23 +137,18 @@ def _forms(cfg, report, data, split) -> dict[str, float]:
         "parallel": {"x": split.x, "index": jnp.arange(d)},
     }
     sizes = {"sequential": (k, v, d), "parallel": (k, v)}
-    sweeps = {"sequential": cfg.sequential, "parallel": cfg.sweeps}
-    numbers, lines = {}, {}
+    numbers, lines, states = {}, {}, {}
     for form, batch in batches.items():
-        state, path = _path(form, key, batch, sizes[form], sweeps[form], *priors)
-        last = float(lda.log_likelihood(state, *priors))
+        state, path = _path(form, key, batch, sizes[form], cfg.sweeps, *priors)
+        last, states[form] = float(lda.log_likelihood(state, *priors)), state
         lines[form] = np.arange(len(path) + 1), np.append(path, last)
         numbers[f"{form}/log_likelihood"] = last
-    picked = sorted({0, 1, 3, 10, 30, cfg.sequential, 100, 300, cfg.sweeps})
-    rows = [
-        (n, *(f"{y[n]:,.0f}" if n < len(y) else "" for _, y in lines.values()))
-        for n in picked
-        if n <= max(cfg.sequential, cfg.sweeps)
-    ]
+    picked = {n for n in (0, 1, 3, 10, 30, 100, 300) if n < cfg.sweeps} | {cfg.sweeps}
+    rows = [(n, *(f"{y[n]:,.0f}" for _, y in lines.values())) for n in sorted(picked)]
     report.show(("sweeps", *lines), rows, f"log p(w, z) of K = {k} topics")
     figure = figures.curves(lines, "sweeps", "log p(w, z), nats")
     report.figure(figure, "Both forms, from starts by chance.", "likelihood")
-    return numbers | _topics(cfg, report, data, split, state)
+    return numbers | _topics(cfg, report, data, split, states["sequential"])
 
 
 def _topics(cfg, report, data, split, state) -> dict[str, float]:
@@ -175,56 +170,55 @@ def _topics(cfg, report, data, split, state) -> dict[str, float]:
     return {"npmi": float(npmi.mean()), "umass": float(umass.mean())}
 
 
-@functools.partial(jax.jit, static_argnums=(3, 4, 5))
-def _judged(keys, x, judges, k, vocabulary, sweeps, alpha, beta):
-    """Perplexity of held-out words, and mean NPMI, by key, of topics of these rows."""
-    told, asked, whole = judges
+@functools.partial(jax.jit, static_argnums=(2, 3, 4))
+def _words(key, x, k, vocabulary, sweeps, alpha, beta):
+    """phi, [K, V], of topics of these rows."""
+    state = lda_parallel.fit(key, x, k, vocabulary, alpha, beta, sweeps)
+    return lda.phi(state, beta)
 
-    def one(key):
-        state = lda_parallel.fit(key, x, k, vocabulary, alpha, beta, sweeps)
-        phi = lda.phi(state, beta)
-        values = topics.completion(phi, told, asked, alpha)
-        top = topics.top_words(phi, min(TOP, vocabulary))
-        return topics.perplexity(values, asked), topics.npmi(
-            top, whole, vocabulary
-        ).mean()
 
-    return jax.vmap(one)(keys)
+@jax.jit
+def _value(phi, told, asked, whole, alpha):
+    """Perplexity of held-out words, and mean NPMI."""
+    values = topics.completion(phi, told, asked, alpha)
+    top = topics.top_words(phi, min(TOP, phi.shape[1]))
+    npmi = topics.npmi(top, whole, phi.shape[1])
+    return topics.perplexity(values, asked), npmi.mean()
 
 
 def _judge(cfg, split, x, k, alpha, seeds=SEEDS):
-    """[S] perplexities and [S] coherences."""
-    keys = jax.vmap(jax.random.key)(jnp.array(seeds))
-    judges = split.told, split.asked, split.x
-    sizes = k, split.vocabulary, cfg.sweeps
-    found = _judged(keys, x, judges, *sizes, alpha, cfg.beta)
-    return np.asarray(found)
+    """Perplexities and coherences, [S, 2]."""
+    found = []
+    for seed in seeds:
+        sizes = k, split.vocabulary, cfg.short
+        phi = _words(jax.random.key(seed), x, *sizes, alpha, cfg.beta)
+        found.append(_value(phi, split.told, split.asked, split.x, alpha))
+    return np.array(found)
 
 
 def _by_count(cfg, report, split) -> dict[str, float]:
     """Against numbers of topics and priors; and by variational Bayes."""
     numbers, rows = {}, []
-    for k in cfg.counts:
-        perplexity, npmi = _judge(cfg, split, split.train, k, cfg.alpha, SEEDS[:1])
-        numbers[f"topics/{k}/perplexity"] = float(perplexity[0])
-        rows.append((k, cfg.alpha, float(perplexity[0]), float(npmi[0])))
-    for alpha in cfg.alphas:
-        if alpha != cfg.alpha or cfg.topics not in cfg.counts:
-            found = _judge(cfg, split, split.train, cfg.topics, alpha, SEEDS[:1])
-            rows.append((cfg.topics, alpha, *map(float, found[:, 0])))
-        else:
-            rows.append(rows[cfg.counts.index(cfg.topics)])
-        numbers[f"alpha/{alpha:g}/perplexity"] = rows[-1][2]
+    runs = [("topics", k, cfg.alpha) for k in cfg.counts]
+    runs += [("alpha", cfg.topics, alpha) for alpha in cfg.alphas]
+    known = {}
+    for name, *pair in runs:
+        k, alpha = pair = tuple(pair)
+        if pair not in known:
+            known[pair] = _judge(cfg, split, split.train, k, alpha, SEEDS[:1])[0]
+            rows.append((k, f"{alpha:g}", *(f"{v:.4g}" for v in known[pair])))
+        value = k if name == "topics" else f"{alpha:g}"
+        numbers[f"{name}/{value}/perplexity"] = float(known[pair][0])
     counts = corpus.counts(split.train, split.vocabulary).astype(jnp.float32)
-    priors = dict(alpha=cfg.alpha, beta=cfg.beta)
+    priors = dict(alpha=cfg.alpha, beta=cfg.beta, turns=20, steps=20)
     state = lda_variational.fit(jax.random.key(0), counts, cfg.topics, **priors)
     phi = lda_variational.phi(state)
-    values = topics.completion(phi, split.told, split.asked, cfg.alpha)
-    numbers["variational/perplexity"] = float(topics.perplexity(values, split.asked))
+    value, npmi = _value(phi, split.told, split.asked, split.x, cfg.alpha)
+    numbers["variational/perplexity"] = float(value)
     report.show(("K", "alpha", "perplexity", "NPMI"), rows, "Held-out words, seed 0")
-    line = f"{numbers['variational/perplexity']:.0f} after {int(state.step)} steps"
-    print(f"by variational Bayes, K = {cfg.topics}: {line}")
-    report.text(f"By variational Bayes, K = {cfg.topics}: {line}.")
+    by_bayes = f"{value:.0f} and {npmi:.2f} after {int(state.step)} steps"
+    print(f"by variational Bayes, K = {cfg.topics}: {by_bayes}")
+    report.text(f"By variational Bayes, K = {cfg.topics}: {by_bayes}.")
     lines = {"": (cfg.counts, [numbers[f"topics/{k}/perplexity"] for k in cfg.counts])}
     figure = figures.curves(lines, "topics K", "perplexity of held-out words")
     report.figure(figure, "Against the number of topics.", "perplexity")
@@ -234,12 +228,15 @@ def _by_count(cfg, report, split) -> dict[str, float]:
 def _cut(cfg, report, split) -> dict[str, float]:
     """The same documents, cut to their first words."""
     numbers, rows = {}, []
+    longest = min(max(cfg.lengths), split.train.shape[1])
     for n in (*cfg.lengths, 0):
-        x = split.train[:, : n or split.train.shape[1]]
-        perplexity, npmi = _judge(cfg, split, x, cfg.topics, cfg.alpha)
-        for s, p, c in zip(SEEDS, perplexity, npmi, strict=True):
-            numbers |= {f"{s}/{n}/perplexity": float(p), f"{s}/{n}/npmi": float(c)}
-        cells = (f"{p:.0f} ({c:.2f})" for p, c in zip(perplexity, npmi, strict=True))
+        x = split.train
+        if n:  # of one shape, so that they share a program
+            x = jnp.where(jnp.arange(longest).reshape(1, -1) < n, x[:, :longest], -1)
+        found = _judge(cfg, split, x, cfg.topics, cfg.alpha)
+        for s, (p, c) in zip(SEEDS, found.tolist(), strict=True):
+            numbers |= {f"{s}/{n}/perplexity": p, f"{s}/{n}/npmi": c}
+        cells = (f"{p:.0f} ({c:.2f})" for p, c in found)
         rows.append((n or "all", int((x >= 0).sum()), *cells))
     heads = ("words", "in all", *(f"seed {s}" for s in SEEDS))
     title = "Topics of documents cut short: perplexity of held-out words (NPMI)"

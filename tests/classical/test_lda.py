@@ -258,7 +258,7 @@ def test_empty_documents_and_places_change_nothing():
 @pytest.mark.xdist_group("devices")
 @pytest.mark.parametrize("form", ["sequential", "parallel"])
 def test_one_device_equals_eight(form, devices):
-    """Bit for bit, in float32, over several sweeps: integers, drawn by the same numbers."""
+    """Bit for bit, in float32, over several sweeps: integers, by the same numbers."""
     with jax.enable_x64(False):
         word, document = random_corpus(tokens=96, d=13)
         if form == "sequential":
@@ -270,8 +270,8 @@ def test_one_device_equals_eight(form, devices):
             batch = {"x": corpus.rows(word, document, 16)[index], "index": index}
 
         def run(form, devices):
-            engine = zoo.training.engine(lambda axis_name=None: build(axis_name=axis_name),
-                                         form, devices)  # fmt: skip
+            builder = lambda axis_name=None: build(axis_name=axis_name)
+            engine = zoo.training.engine(builder, form, devices)
             state = engine.put_state(engine.init(jax.random.key(0), batch))
             for _ in range(3):
                 state, told = engine.step(state, engine.put_batch(batch))

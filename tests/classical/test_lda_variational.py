@@ -152,9 +152,8 @@ def test_documents_in_any_order():
     x, _ = planted()
     index = np.random.default_rng(0).permutation(30)
     bayes = lda_variational.learner(3, ALPHA, BETA)
-    run = jax.jit(lambda x, index: bayes.step(
-        bayes.init(KEY, {"x": x, "index": index}), {"x": x, "index": index})[0])  # fmt: skip
-    a, b = run(x, jnp.arange(30)), run(x[index], jnp.array(index))
+    batches = {"x": x, "index": np.arange(30)}, {"x": x[index], "index": index}
+    a, b = (jax.jit(bayes.step)(bayes.init(KEY, b), b)[0] for b in batches)
     np.testing.assert_allclose(b.documents, a.documents, rtol=1e-10)
     np.testing.assert_allclose(b.words, a.words, rtol=1e-10)
 

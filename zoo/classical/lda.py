@@ -9,7 +9,7 @@ a topic for each token, and counts: n_wk of word w in topic k, n_dk of topic k i
 document d, n_k of topic k. A sweep draws each token's topic given all others', which
 the counts with that token taken out (-t) are enough for:
 
-    p(z_t = k | the others) ~ (n_wk + beta) / (n_k + V beta) * (n_dk + alpha)      all -t
+    p(z_t = k | the others) ~ (n_wk + beta) / (n_k + V beta) * (n_dk + alpha)   all -t
 
     log p(w, z) = sum over k of log B(beta + n_.k) / B(beta)
                 + sum over d of log B(alpha + n_d.) / B(alpha)

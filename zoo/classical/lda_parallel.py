@@ -1,7 +1,7 @@
 """LDA on many devices: partially collapsed Gibbs sampling, documents side by side.
 
-    phi_k ~ Dirichlet(beta + n_.k)                                       given all z
-    p(z_t = k | z of the same document, phi) ~ phi_kw (n_dk + alpha)     token t taken out
+    phi_k ~ Dirichlet(beta + n_.k)                                     given all z
+    p(z_t = k | z of the same document, phi) ~ phi_kw (n_dk + alpha)   token t taken out
 
 Given phi, documents know nothing of each other: they may be drawn at once, in any
 number of devices, and only the counts of words in topics are summed over these. The

@@ -20,9 +20,9 @@ x normal, which is about that.
 A document's turns end when gamma changes by less than `tolerance` in the mean over
 topics, or after so many.
 
-varphi needs only ratios between topics, so each word's largest exp(E log phi_kw) counts as
-1: those of a word that no document had are all about exp(-1 / beta). scikit-learn adds
-2e-16 to their sum instead, which leaves such words out of new documents.
+varphi needs only ratios between topics, so each word's largest exp(E log phi_kw) counts
+as 1: those of a word that no document had are all about exp(-1 / beta). scikit-learn
+adds 2e-16 to their sum instead, which leaves such words out of new documents.
 
 Counts are dense, D V numbers.
 

@@ -261,7 +261,8 @@ def autocorrelation(path: jax.Array, lags: int) -> jax.Array:
         [lags + 1, ...], beginning with 1.
 
     Raises:
-        ValueError: no path; lags out of range; a series that stands still (traced: NaN).
+        ValueError: no path; lags out of range; a series that stands still (where that
+            cannot be read, being traced, NaN).
     """
     path = checks.finite("path", path)
     if not path.ndim or not 0 <= lags < len(path):

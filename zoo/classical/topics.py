@@ -22,9 +22,9 @@ filter from left to right: each of R particles is the counts n_k of topics so fa
                             sum_k phi_k,w_l (n_k + alpha) / (l - 1 + K alpha)
 
 then R pairs (particle, topic of w_l) are drawn in proportion to the terms of that sum,
-one from each R-th of it (stratified resampling). The product over l is an estimate without
-bias, for any R; its logarithm lies below by an amount that falls with R. Wallach et
-al. draw all topics so far anew instead, which is work of the order of N^2.
+one from each R-th of it (stratified resampling). The product over l is an estimate
+without bias, for any R; its logarithm lies below by an amount that falls with R.
+Wallach et al. draw all topics so far anew instead, which is work of the order of N^2.
 
     perplexity = exp( - sum over documents of log p / number of tokens )
 
