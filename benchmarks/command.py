@@ -57,6 +57,7 @@ ACCEPTANCE = {
     "layouts": Entry("parallel", "layouts", 8),
     "two_processes": Entry("processes", "two"),
     "killed": Entry("processes", "kills"),
+    "lda": Entry("topics"),
     "loop": LOOP,
     "sweep": SWEEP,
     "optimizers": OPTIMIZERS,

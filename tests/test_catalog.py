@@ -15,6 +15,7 @@ from zoo import catalog
 from zoo.card import count
 from zoo.functional.losses import cross_entropy
 from zoo.learner import supervised
+from zoo.training.keys import raw
 
 COUNTS = {
     "linear_softmax": 7_850,
@@ -93,8 +94,9 @@ def steps(build, form, devices, batches):
     state = run.put_state(run.init(jax.random.key(0), batches[0]))
     for batch in batches:
         state, metrics = run.step(state, run.put_batch(batch))
+    state = run.get_state(state)
     learned = getattr(state, "params", state)  # all of it, if it is no network
-    return jax.device_get((learned, metrics))
+    return jax.tree.map(raw, (learned, jax.device_get(metrics)))  # keys as bits
 
 
 def assert_equal_on_eight(build, at, devices):

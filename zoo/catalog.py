@@ -24,6 +24,9 @@ from zoo.classical import (
     incremental_pca,
     irls,
     kmeans,
+    lda,
+    lda_parallel,
+    lda_variational,
     mixture,
     mlp,
     pegasos,
@@ -225,6 +228,28 @@ def _embedding(kind: str, method: str) -> LearnerRow:
         _of(sne.learner, kind, rate=2.0, method=method, nodes=16),
         lambda step: _affinities(method == "interpolation"),
     )
+def _documents(step: int) -> Batch:
+    """16 documents of up to 5 of 6 words, the same at each step, in any order."""
+    del step
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 6, (16, 5))
+    x = np.where(np.arange(5) < rng.integers(0, 6, (16, 1)), x, -1)
+    index = rng.permutation(16)
+    return {"x": x.astype(np.int32), "index": index.astype(np.int32)}
+
+
+def _counts(step: int) -> Batch:
+    """The same documents as counts of words."""
+    batch = _documents(step)
+    counts = (batch["x"][..., None] == np.arange(6)).sum(1)
+    return batch | {"x": counts.astype(np.float32)}
+
+
+def _tokens(step: int) -> Batch:
+    """16 words of 4 documents, the same at each step."""
+    del step
+    word = np.random.default_rng(4).integers(0, 6, 16).astype(np.int32)
+    return {"word": word, "document": np.arange(16, dtype=np.int32) // 4}
 
 
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
@@ -243,6 +268,9 @@ LEARNERS: dict[str, LearnerRow] = {
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
     "kmeans": LearnerRow(_of(kmeans.learner, 3), lambda step: _clouds(3, 4.0)(0)),
     "kmeans_minibatch": LearnerRow(_of(kmeans.minibatch, 3), _clouds(3, 4.0)),
+    "lda": LearnerRow(_of(lda.learner, 3, 6, 4), _tokens),
+    "lda_parallel": LearnerRow(_of(lda_parallel.learner, 3, 6), _documents),
+    "lda_variational": LearnerRow(_of(lda_variational.learner, 3), _counts),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),

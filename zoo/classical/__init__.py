@@ -3,6 +3,8 @@
 from zoo.classical import affinities as affinities
 from zoo.classical import binning as binning
 from zoo.classical import boosting as boosting
+from zoo.classical import conjugate as conjugate
+from zoo.classical import corpus as corpus
 from zoo.classical import features as features
 from zoo.classical import forest as forest
 from zoo.classical import gaussians as gaussians
@@ -13,8 +15,12 @@ from zoo.classical import kernels as kernels
 from zoo.classical import kmeans as kmeans
 from zoo.classical import lagrangian as lagrangian
 from zoo.classical import lasso as lasso
+from zoo.classical import lda as lda
+from zoo.classical import lda_parallel as lda_parallel
+from zoo.classical import lda_variational as lda_variational
 from zoo.classical import linear as linear
 from zoo.classical import logistic as logistic
+from zoo.classical import markov as markov
 from zoo.classical import mixture as mixture
 from zoo.classical import neighbors as neighbors
 from zoo.classical import pca as pca
@@ -29,5 +35,6 @@ from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
 from zoo.classical import splits as splits
 from zoo.classical import svm as svm
+from zoo.classical import topics as topics
 from zoo.classical import tree as tree
 from zoo.classical.mlp import MLP as MLP

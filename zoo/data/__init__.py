@@ -1,5 +1,7 @@
 """Data: batches as a pure function of (seed, step), and data sets by name."""
 
+from zoo.data.bags import Bags as Bags
+from zoo.data.bags import bags as bags
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError
