@@ -228,6 +228,8 @@ def _embedding(kind: str, method: str) -> LearnerRow:
         _of(sne.learner, kind, rate=2.0, method=method, nodes=16),
         lambda step: _affinities(method == "interpolation"),
     )
+
+
 def _documents(step: int) -> Batch:
     """16 documents of up to 5 of 6 words, the same at each step, in any order."""
     del step
