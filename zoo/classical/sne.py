@@ -196,33 +196,33 @@ def fit(
     positive("steps", steps)
     _check(kind, dimensions, rate, exaggeration, exaggerated, start, method, nodes)
     batch = affinities.batch(x, perplexity, nearest=method == "interpolation")
-    given = not isinstance(start, str)
-    at = _start(key, batch, start, dimensions, method) if given else None
-    numbers = (rate, exaggeration)
-    names = (kind, steps, dimensions, exaggerated, None if given else start, method)
-    state = _fit(key, batch, at, numbers, *names, nodes)
+    begin = _drawn if isinstance(start, str) else _start
+    first = begin(key, batch, start, dimensions, method)
+    rows = {name: batch[name] for name in batch if name not in ("x", "index")}
+    numbers = (steps, exaggerated, rate, exaggeration)
+    state = _fit(first, rows, numbers, kind, method, nodes)
     y = state.positions
     if not isinstance(y, jax.core.Tracer) and not np.isfinite(y).all():
         raise ValueError(f"rate must be smaller: with {rate} the map became infinite")
     return state
 
 
-@functools.partial(jax.jit, static_argnums=range(4, 11))
-def _fit(
-    key, batch, at, numbers, kind, steps, dimensions, exaggerated, start, method, nodes
-):
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))  # one program for all numbers
+def _fit(first, rows, numbers, kind, method, nodes):
+    steps, exaggerated, rate, exaggeration = numbers
     made = learner(
         kind,
-        dimensions=dimensions,
-        rate=numbers[0],
-        exaggeration=numbers[1],
+        dimensions=first.shape[1],
+        rate=rate,
+        exaggeration=exaggeration,
         exaggerated=exaggerated,
-        start=at if start is None else start,
+        start=first,
         method=method,
         nodes=nodes,
     )
-    advance = lambda _, state: made.step(state, batch)[0]
-    return jax.lax.fori_loop(0, steps, advance, made.init(key, batch))
+    advance = lambda _, state: made.step(state, rows)[0]
+    state = made.init(None, rows)  # no chance in it: the start is given
+    return jax.lax.fori_loop(0, steps, advance, state)
 
 
 def _rate(n, exaggeration):
@@ -256,6 +256,9 @@ def _start(key, batch, start, dimensions, method):
     return y * (FIRST / jnp.where(spread > 0, spread, 1))
 
 
+_drawn = jax.jit(_start, static_argnums=(2, 3, 4))
+
+
 def _check(kind, dimensions, rate, exaggeration, exaggerated, start, method, nodes):
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
@@ -271,9 +274,10 @@ def _check(kind, dimensions, rate, exaggeration, exaggerated, start, method, nod
             "method 'interpolation' is for tsne in 1 or 2 dimensions, got "
             f"{kind} in {dimensions}"
         )
-    if not isinstance(exaggerated, int) or exaggerated < 0:
-        raise ValueError(f"exaggerated must be an integer >= 0, got {exaggerated!r}")
     concrete = lambda value: not isinstance(value, jax.core.Tracer)
+    whole = not concrete(exaggerated) or isinstance(exaggerated, int)
+    if not whole or (concrete(exaggerated) and exaggerated < 0):
+        raise ValueError(f"exaggerated must be an integer >= 0, got {exaggerated!r}")
     if rate is not None and concrete(rate) and not 0 < rate < math.inf:
         raise ValueError(f"rate must be finite and > 0, got {rate!r}")
     if concrete(exaggeration) and not 1 <= exaggeration < math.inf:
