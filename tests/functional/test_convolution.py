@@ -140,7 +140,7 @@ def test_parts_of_a_batch_add_up(form):
 
 
 @pytest.mark.parametrize(
-    "groups, inputs, merge", [(32, 4, 8), (8, 8, 4), (8, 64, 1), (4, 2, 4), (3, 20, 3)]
+    "groups, inputs, merge", [(32, 4, 4), (8, 8, 2), (8, 64, 1), (4, 2, 4), (3, 7, 3)]
 )
 def test_groups_are_merged_to_a_width(groups, inputs, merge):
     assert merged(groups, inputs) == merge

@@ -50,7 +50,7 @@ import jax.numpy as jnp
 from zoo.functional import convolution_forms as forms
 
 NHWC = jax.lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
-WIDTH = 32  # input channels of a merged kernel, at least
+WIDTH = 16  # input channels of a merged kernel, at least
 FEW = 8  # input channels
 PARTS = 8  # of a batch, at most
 
@@ -89,9 +89,14 @@ def merged(groups: int, inputs: int) -> int:
     return next((m for m in sizes if m * inputs >= WIDTH), groups)
 
 
+def shares(batch: int) -> int:
+    """How many devices may hold a batch that is split over all of them."""
+    return jax.device_count() if batch % jax.device_count() == 0 else 1
+
+
 def parts(batch: int) -> int:
-    """Into how many parts a batch goes: PARTS, or the most that leave each device's
-    share whole where the batch is split over all of them."""
+    """Into how many parts a batch goes: PARTS, or the most that leave a device's share
+    whole where the batch is split over all of them."""
     each = batch // jax.device_count() if batch % jax.device_count() == 0 else 1
     return next(n for n in range(PARTS, 0, -1) if each % n == 0)
 
@@ -143,7 +148,7 @@ def convolve(
         sizes = lhs.shape[1:3]
         padding = jax.lax.padtype_to_pads(sizes, sides, strides, padding)
     if name == "phases":
-        return forms.by_phases(lhs, rhs, spread, padding)
+        return forms.by_phases(lhs, rhs, spread, padding, parts(len(lhs)))
     if name == "xla" or any(pad < 0 for pads in padding for pad in pads):
         return jax.lax.conv_general_dilated(
             lhs,
@@ -162,7 +167,7 @@ def convolve(
     if name == "matmul":
         return forms.by_matmul(lhs, rhs, strides)
     if name == "shifts":
-        return forms.by_shifts(lhs, rhs, strides, dilation)
+        return forms.by_shifts(lhs, rhs, strides, dilation, shares(len(lhs)))
     count = parts(len(lhs))
     if name == "blocks":
         return forms.by_blocks(lhs, rhs, count)

@@ -10,7 +10,8 @@ by_blocks    four outputs, 2x2, see one patch of (h + 1) x (w + 1) pixels: a mat
              patches at every second pixel, times a matrix that holds the kernel four
              times, each time moved by a pixel. It takes (h + 1)(w + 1) / (h w) as many
              multiply-adds, and with few channels half of the time
-by_shifts    depthwise: y is h w shifted images, each times one number a channel
+by_shifts    depthwise: y is h w shifted images, each times one number a channel; it has
+             no forward mode (`jax.jvp`), the others do
 by_diagonal  grouped: neighbouring groups share a dense kernel that is block-diagonal
 by_phases    transposed with stride s: the s^2 phases of the output are convolutions of
              x with every s-th row and column of k, laid side by side as channels
@@ -149,13 +150,58 @@ def windows(x: jax.Array, kernel: Pair, strides: Pair, dilation: Pair) -> list:
     ]
 
 
-def by_shifts(x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair) -> jax.Array:
-    """Depthwise, of a kernel [h, w, 1, C M]: channel c makes the M from c M on."""
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def by_shifts(
+    x: jax.Array, k: jax.Array, strides: Pair, dilation: Pair, shares: int
+) -> jax.Array:
+    """Depthwise, of a kernel [h, w, 1, C M]: channel c makes the M from c M on.
+
+    The gradient of the kernel is added up example by example, for each pixel; over the
+    pixels last. Each of `shares` parts of the batch has such sums of its own.
+    """
+    return _shifted(x, k, strides, dilation)
+
+
+def _shifted(x, k, strides, dilation):
     h, w, _, o = k.shape
-    x = jnp.repeat(x, o // x.shape[-1], axis=-1) if o != x.shape[-1] else x
     k = k.reshape(h * w, 1, 1, 1, o)
-    seen = windows(x, (h, w), strides, dilation)
+    seen = windows(_repeated(x, o), (h, w), strides, dilation)
     return sum(image * k[i] for i, image in enumerate(seen))
+
+
+def _repeated(x, outputs):
+    many = outputs // x.shape[-1]
+    return x if many == 1 else jnp.repeat(x, many, axis=-1)
+
+
+def _shifts_forward(x, k, strides, dilation, shares):
+    return _shifted(x, k, strides, dilation), (x, k)
+
+
+def _shifts_backward(strides, dilation, shares, saved, g):
+    (x, k), (_, p, q, o) = saved, g.shape
+    back = jax.linear_transpose(lambda x: _shifted(x, k, strides, dilation), x)
+
+    def add(sums, pair):
+        image, g = (a[None] for a in pair)  # no axis before the scan: XLA would copy
+        seen = windows(_repeated(image, o), k.shape[:2], strides, dilation)
+        return jnp.concatenate(
+            [s[None] + a * g for s, a in zip(sums, seen, strict=True)]
+        ), None
+
+    def total(x, g):
+        nothing = jnp.zeros((k.shape[0] * k.shape[1], p, q, o), g.dtype)
+        return jax.lax.scan(add, nothing, (x, g))[0].sum((1, 2))
+
+    if shares == 1:
+        gk = total(x, g)
+    else:
+        split = lambda a: a.reshape(shares, -1, *a.shape[1:])
+        gk = jax.vmap(total)(split(x), split(g)).sum(0)
+    return *back(g), gk.reshape(k.shape)
+
+
+by_shifts.defvjp(_shifts_forward, _shifts_backward)
 
 
 def by_diagonal(
@@ -186,7 +232,11 @@ def by_diagonal(
 
 
 def by_phases(
-    x: jax.Array, k: jax.Array, strides: Pair, padding: tuple[Pair, Pair]
+    x: jax.Array,
+    k: jax.Array,
+    strides: Pair,
+    padding: tuple[Pair, Pair],
+    parts: int,
 ) -> jax.Array:
     """Convolution of x with s - 1 zeros between its pixels: a transposed convolution.
 
@@ -195,6 +245,7 @@ def by_phases(
         k: [h, w, C, O].
         strides: s, by which x is spread.
         padding: of the image with the zeros; may be negative.
+        parts: of the batch, as in `by_parts`.
     """
     axes = [
         _phases(n, side, s, pads)
@@ -217,9 +268,9 @@ def by_phases(
             (top, left), blocks, (m, n), x.shape[1:3], strict=True
         )
     ]
-    y = jax.lax.conv_general_dilated(
-        x, k, (1, 1), pads, dimension_numbers=LAYOUT
-    )  # [B, P / s, Q / t, s t O]
+    edges = [(0, 0, 0), *((*pair, 0) for pair in pads), (0, 0, 0)]
+    x = jax.lax.pad(x, jnp.zeros((), x.dtype), edges)  # or cropped
+    y = by_parts(x, k, (1, 1), (1, 1), parts)  # [B, P / s, Q / t, s t O]
     y = y.reshape(len(x), *blocks, s, t, o).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(len(x), blocks[0] * s, blocks[1] * t, o)[:, :p, :q]
 
