@@ -3,7 +3,9 @@
 Run:    python -m experiments.markov_chains
         python -m experiments.markov_chains --target 1 1 1 5 --correlations 0.3 0.7
 
-Expect: @@
+Expect: each state's share within 0.004 of what is wanted, for seeds 0 to 4; what Gibbs
+keeps of x after one sweep within 0.003 of rho^2, 0.247 to 0.253 for rho = 0.5 and
+0.9798 to 0.9804 for 0.99.
 
 References are in `zoo.classical.markov`.
 """
