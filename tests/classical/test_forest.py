@@ -1,5 +1,7 @@
 """Forests: samples, means, out of bag by hand, several at once, devices, bad input."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,8 +32,10 @@ def test_without_chance_every_tree_is_the_tree():
         KEY, x, y, 3, "squared_error", max_features=None, bootstrap=False, max_depth=4
     )
     alone = tree.fit(x, y, "squared_error", max_depth=4)
+    # The same splits; sums of three trees at once are of other parts, and round so.
+    close = functools.partial(np.testing.assert_allclose, rtol=2e-6, atol=1e-6)
     for i in range(3):
-        jax.tree.map(np.testing.assert_array_equal, one_of(grown.trees, i), alone)
+        jax.tree.map(close, one_of(grown.trees, i), alone)
     called = forest.predict(grown, x)
     assert called.dtype == np.float32
     np.testing.assert_allclose(called, tree.predict(alone, x), rtol=1e-6)
