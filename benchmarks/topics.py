@@ -1,9 +1,11 @@
 """What LDA by Gibbs sampling finds on Reuters: log p(w, z) after so many sweeps.
 
 The corpus, K = 20 and the priors of the package lda (alpha 0.1, eta 0.01) are those of
-the figure printed for it, -655,858.3 after 1,500 sweeps with its seed 1. Both forms of
-ours and the package run with the seeds 0, 1 and 2; then both forms with the priors of
-Griffiths and Steyvers, alpha = 50 / K and beta = 0.1, for which no figure is known.
+the figure measured with it, -655,858.3 after 1,500 sweeps from its seed 1. The package
+and both forms of ours run with the seeds 0, 1 and 2, the parallel form for 3,000 sweeps:
+it draws phi, which moves topics less in a sweep. Then both forms run once with the
+priors of Griffiths and Steyvers, alpha = 50 / K and beta = 0.1, for which no figure is
+known.
 """
 
 import functools
@@ -17,13 +19,14 @@ from benchmarks.results import Figure
 from zoo.classical import corpus, lda, lda_parallel
 from zoo.data import bags
 
-K, SWEEPS, SEEDS = 20, 1500, (0, 1, 2)
-PRINTED = -655_858.3
+K, SEEDS = 20, (0, 1, 2)
+SWEEPS = {"sequential": 1500, "parallel": 3000, "reference": 1500}
+KNOWN = -655_858.3
 SHARE = 0.3  # per cent
 PRIORS = {"": (0.1, 0.01), ".wide": (50 / K, 0.1)}
 FORMS = ("sequential", "parallel")
 NAMES = tuple(
-    f"lda.{form}{more}" for form in FORMS for more in (*PRIORS, ".apart", ".sweep")
+    f"lda.{form}{more}" for form in FORMS for more in (*PRIORS, ".below", ".sweep")
 )
 
 
@@ -37,14 +40,14 @@ def measure() -> list[Figure]:
         for more, (alpha, beta) in PRIORS.items():
             run = functools.partial(_ours, form, reuters, alpha, beta)
             run(0, sweeps=1)  # compiles
-            for seed in SEEDS:
-                value, seconds = found[more, seed] = run(seed, sweeps=SWEEPS)
+            for seed in SEEDS if not more else SEEDS[:1]:
+                value, seconds = found[more, seed] = run(seed, sweeps=SWEEPS[form])
                 known = not more
                 figures.append(
                     Figure(
                         name=f"lda.{form}{more}",
                         what=f"log p(w, z) of Reuters, K = {K}, alpha = {alpha:g}, "
-                        f"beta = {beta:g}, after {SWEEPS} sweeps",
+                        f"beta = {beta:g}, after {SWEEPS[form]} sweeps",
                         value=value,
                         unit="nats",
                         reference=f"lda 3.0.2, seed {seed}" if known else "",
@@ -53,14 +56,14 @@ def measure() -> list[Figure]:
                         seed=seed,
                     )
                 )
-        apart = max(abs(found["", s][0] / PRINTED - 1) for s in SEEDS)
-        seconds = min(found["", s][1] for s in SEEDS) / SWEEPS
-        reference = min(theirs[s][1] for s in SEEDS) / SWEEPS
+        below = max(found["", s][0] / KNOWN - 1 for s in SEEDS)
+        seconds = min(found["", s][1] for s in SEEDS) / SWEEPS[form]
+        reference = min(theirs[s][1] for s in SEEDS) / SWEEPS["reference"]
         figures += [
             Figure(
-                name=f"lda.{form}.apart",
-                what=f"from {PRINTED:,.0f}, at most, of the seeds {SEEDS}",
-                value=100 * apart,
+                name=f"lda.{form}.below",
+                what=f"below {KNOWN:,.0f}, the worst of the seeds {SEEDS}",
+                value=100 * below,
                 unit="%",
                 claim=f"value <= {SHARE}",
             ),
@@ -102,8 +105,8 @@ def _reference(reuters, seed):
     counts = np.zeros(shape, int)
     np.add.at(counts, (reuters.document, reuters.word), 1)
     alpha, beta = PRIORS[""]
-    options = dict(alpha=alpha, eta=beta, random_state=seed, refresh=SWEEPS)
-    model = package.LDA(K, n_iter=SWEEPS, **options)
+    options = dict(alpha=alpha, eta=beta, random_state=seed, refresh=SWEEPS["reference"])
+    model = package.LDA(K, n_iter=SWEEPS["reference"], **options)
     began = time.perf_counter()
     model.fit(counts)
     return model.loglikelihood(), time.perf_counter() - began
