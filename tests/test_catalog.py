@@ -214,5 +214,5 @@ def test_takes_what_is_alike():
     model = catalog.create("mlp", **fields)
     assert (model.num_classes, model.dropout) == (3, 0)
     assert tuple(model.widths) == (4, 5)
-    assert catalog.create("lenet5", blocks=True, num_classes=10).blocks
+    assert catalog.create("lenet5", fast=True, num_classes=10).fast
     assert catalog.create("lenet_caffe", activate_maps=True, widths=()).widths == ()

@@ -55,7 +55,7 @@ class VariationalState(NamedTuple):
     documents: jax.Array  # gamma, [D, K]
     words: jax.Array  # lambda, [K, V]
     bound: jax.Array  # before the last step, nats a token; -inf at first
-    gain: jax.Array  # its change by the last step but one; inf at first
+    gain: jax.Array  # the least that a step has raised it by, so far; inf at first
 
 
 def learner(
@@ -123,7 +123,7 @@ def learner(
             documents=put_rows(state.documents, index, gamma, axis_name),
             words=beta + total(sums) * phi,
             bound=value / tokens,
-            gain=value / tokens - state.bound,
+            gain=jnp.minimum(state.gain, value / tokens - state.bound),
         )
         return new, {"bound": (value, tokens)}
 
