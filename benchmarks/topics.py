@@ -105,7 +105,9 @@ def _reference(reuters, seed):
     counts = np.zeros(shape, int)
     np.add.at(counts, (reuters.document, reuters.word), 1)
     alpha, beta = PRIORS[""]
-    options = dict(alpha=alpha, eta=beta, random_state=seed, refresh=SWEEPS["reference"])
+    options = dict(
+        alpha=alpha, eta=beta, random_state=seed, refresh=SWEEPS["reference"]
+    )
     model = package.LDA(K, n_iter=SWEEPS["reference"], **options)
     began = time.perf_counter()
     model.fit(counts)
