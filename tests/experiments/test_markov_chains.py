@@ -13,7 +13,8 @@ def test_claim(tmp_path):
     assert numbers["imbalance"] < 1e-7
     of = lambda name: np.array([numbers[f"{seed}/{name}"] for seed in SEEDS])
     print(of("apart"), of("slope"))
-    assert (of("apart") < 0.02).sum() >= 4
+    # 100,000 states, alike over some ten steps, are worth 10,000: chance leaves 0.02.
+    assert (of("apart") < 0.04).sum() >= 4
     assert (abs(of("slope") + 0.5) < 0.1).sum() >= 4
     for rho, error in ((0.5, 0.01), (0.9, 0.01), (0.99, 0.01)):
         after = np.array([numbers[f"{rho:g}/lag/1/{seed}"] for seed in SEEDS])
