@@ -2,10 +2,10 @@
 
 The corpus, K = 20 and the priors of the package lda (alpha 0.1, eta 0.01) are those of
 the figure measured with it, -655,858.3 after 1,500 sweeps from its seed 1. The package
-and both forms of ours run with the seeds 0, 1 and 2, the parallel form for 3,000 sweeps:
-it draws phi, which moves topics less in a sweep. Then both forms run once with the
-priors of Griffiths and Steyvers, alpha = 50 / K and beta = 0.1, for which no figure is
-known.
+and both forms of ours run with the seeds 0, 1 and 2, the parallel form for 3,000
+sweeps: it draws phi, which moves topics less in a sweep. Then both forms run once with
+the priors of Griffiths and Steyvers, alpha = 50 / K and beta = 0.1, for which no figure
+is known.
 """
 
 import functools
