@@ -106,6 +106,23 @@ def test_primal_dual_and_slackness(name):
     assert free.any() and max(terms[0].max(), terms[1].max()) < 1e-8
 
 
+@pytest.mark.parametrize("block", [None, 8])
+def test_goes_on_until_the_gap_is_a_share_of_the_primal(block):
+    """However wide the violation may be; no further than that asks for."""
+    x, y = clouds(apart=0.5)
+    steps, last = [], None
+    with jax.enable_x64(True):
+        for share in (np.inf, 1e-2, 1e-5, 1e-9):
+            options = dict(C=2.0, tolerance=1.0, gap=share, block=block)
+            state = svm.fit(x, y, **OPTIONS["rbf"], **options)
+            primal, dual = svm.objectives(state)
+            assert primal - dual <= share * primal and state.violation <= 1.0
+            steps.append(int(state.steps))
+            assert last is None or last > share * primal  # the one before stopped early
+            last = float(primal - dual)
+    assert steps == sorted(steps) and steps[0] < steps[-1]
+
+
 def test_two_points_by_hand():
     x, y = np.array([[-1.0], [3]]), np.array([0, 1])
     state = svm.fit(x, y, kernel="linear", tolerance=1e-5)
@@ -428,6 +445,7 @@ GOOD = dict(x=np.arange(8.0).reshape(4, 2), y=np.array([0, 1, 0, 1]))
         (dict(C=-1.0), r"C must be a number in \(0, inf\), got -1.0"),
         (dict(C=np.nan), r"C must be a number in \(0, inf\), got nan"),
         (dict(tolerance=0), r"tolerance must be a number in \(0, inf\), got 0"),
+        (dict(gap=0), r"gap must be a number in \(0, inf\], got 0"),
         (dict(steps=0), "steps must be an integer >= 1, got 0"),
         (dict(block=1), "block must be an integer >= 2, got 1"),
         (dict(y=[1, 1, 1, 1]), "y must hold two classes or more, got 1 only"),

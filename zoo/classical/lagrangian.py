@@ -109,8 +109,9 @@ def complementary(state: SVM) -> tuple[jax.Array, jax.Array]:
     Returns:
         (C_n - alpha_n) xi_n and alpha_n (s_n f(x_n) - 1 + xi_n), [P, N], each >= 0.
     """
-    alpha, beyond = jnp.abs(state.beta), _beyond(state)
-    return (state.upper - alpha) * slack(state), alpha * jnp.maximum(beyond, 0)
+    low, high = smo.bounds(state.signs, state.upper)
+    b = state.intercept[..., None]
+    return smo.terms(state.beta, state.slopes, b, state.signs, low, high)
 
 
 def _square(state):  # |w|^2 = beta^T K beta
@@ -124,7 +125,7 @@ def _beyond(state):  # s f - 1 = s (s - v + b) - 1 = s (b - v)
 def machine(x, kernel, codes, signs, upper, beta, slopes, steps) -> SVM:
     """A machine of what was solved: with its intercept, violation and gap."""
     upper = jnp.broadcast_to(upper, signs.shape) * jnp.abs(signs)  # [P, N]
-    low, high = jnp.where(signs < 0, -upper, 0), jnp.where(signs > 0, upper, 0)
+    low, high = smo.bounds(signs, upper)
     slopes = jnp.where(signs == 0, 0, slopes)
     state = SVM(
         x=x,
@@ -140,19 +141,7 @@ def machine(x, kernel, codes, signs, upper, beta, slopes, steps) -> SVM:
         gap=jnp.zeros(signs.shape[:-1], x.dtype),
     )
 
-    def middle(beta, slopes, low, high):
-        free = (low < beta) & (beta < high)
-        count = free.sum().astype(slopes.dtype)
-        mean = jnp.where(free, slopes, 0).sum() / jnp.where(count > 0, count, 1)
-        most, least = smo.extremes(beta, slopes, low, high)
-        # Where a class is missing, one end is infinite: all are of the other.
-        most, least = (
-            jnp.where(jnp.isfinite(a), a, jnp.where(jnp.isfinite(b), b, 0))
-            for a, b in ((most, least), (least, most))
-        )
-        return jnp.where(count > 0, mean, (most + least) / 2)
-
-    each, differ = middle, smo.violation
+    each, differ = smo.intercept, smo.violation
     if signs.ndim > 1:
         each, differ = jax.vmap(each), jax.vmap(differ)
     state = state._replace(

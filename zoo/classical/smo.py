@@ -14,7 +14,9 @@ where another falls; a pair is chosen by what it gains when no bound is in the w
     beta_i = beta_i + t,   beta_j = beta_j - t,   v = v - t (K_i - K_j)
 
 beta is optimal when max v (over beta < hi) - min v (over beta > lo), the violation, is
-at most 0; it is done when it is at most the tolerance, as in LIBSVM.
+at most 0; it is done when it is at most the tolerance, as in LIBSVM. Of a beta with
+sum 0 the primal objective P is known too, so that it may go on until P - D is at most a
+share of P: then D is as near to its maximum, whatever the scale of K, C and N.
 
 An indefinite kernel has pairs with a_ij <= 0, along which D has no maximum: there
 a_ij = 1e-12, so that the step ends at a bound, as in LIBSVM. What is found is then a
@@ -57,6 +59,7 @@ BLOCK = 64  # of more
 HELD = 8192  # of so many examples the Gram matrix is held, 256 MiB in float32
 CYCLE = 4096  # pairs between two computations of v
 STALE = 10  # such cycles in a row in which D may fail to rise
+FINER = 4  # by this the violation to be reached falls while P - D is too wide
 SHARE = 0.3  # of the violation, which a block's own is brought below
 
 
@@ -83,9 +86,7 @@ def dual(
         block: B, a static integer >= 2; None chooses.
     """
     n = len(x)
-    inside = jnp.abs(signs)
-    low = -upper * jnp.where(signs < 0, inside, 0)
-    high = upper * jnp.where(signs > 0, inside, 0)
+    low, high = bounds(signs, upper)
     block = block or (n if n <= WHOLE else BLOCK)
     if n <= HELD:
         K = gram(kernel, x, x)
@@ -105,13 +106,24 @@ def dual(
     return Dual(signs=signs, low=low, high=high, times=times, improve=improve)
 
 
-def solve(problem: Dual, tolerance: jax.Array, pairs: int | jax.Array):
+def bounds(signs: jax.Array, upper: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """lo and hi of beta, each like `signs`."""
+    return jnp.where(signs < 0, -upper, 0), jnp.where(signs > 0, upper, 0)
+
+
+def solve(
+    problem: Dual,
+    tolerance: jax.Array,
+    pairs: int | jax.Array,
+    share: float | jax.Array = jnp.inf,
+):
     """From beta = 0 until the violation is at most the tolerance, or D ceases to rise.
 
     Args:
         problem: of `dual`.
         tolerance: > 0.
         pairs: at most so many.
+        share: of P that P - D may be at most, > 0.
 
     Returns:
         beta and v, [N], and the number of pairs, int32.
@@ -119,22 +131,27 @@ def solve(problem: Dual, tolerance: jax.Array, pairs: int | jax.Array):
     signs, low, high = problem.signs, problem.low, problem.high
 
     def more(carry):
-        _, _, gap, count, _, stale = carry
-        return (gap > tolerance) & (count < pairs) & (stale < STALE)
+        _, _, met, _, count, _, stale = carry
+        return ~met & (count < pairs) & (stale < STALE)
 
     def cycle(carry):
-        beta, v, _, count, best, stale = carry
+        beta, v, _, aim, count, best, stale = carry
         few = jnp.minimum(CYCLE, pairs - count)
-        beta, taken = problem.improve(beta, v, tolerance, few)
+        beta, taken = problem.improve(beta, v, aim, few)
         v = signs - problem.times(beta)
         value = beta @ (signs + v) / 2  # D
         stale = jnp.where(value > best, 0, stale + 1)
-        gap = violation(beta, v, low, high)
-        return beta, v, gap, count + taken, jnp.maximum(value, best), stale
+        rest, wide = violation(beta, v, low, high), gap(beta, v, signs, low, high)
+        met = (rest <= tolerance) & (wide <= share * (value + wide))
+        aim = jnp.where(
+            rest <= aim, aim / FINER, aim
+        )  # where the gap is still too wide
+        return beta, v, met, aim, count + taken, jnp.maximum(value, best), stale
 
     zero, nothing = jnp.zeros((), jnp.int32), jnp.zeros((), signs.dtype)
-    start = (jnp.zeros_like(signs), signs, nothing + jnp.inf, zero, nothing, zero)
-    beta, v, _, count, _, _ = jax.lax.while_loop(more, cycle, start)
+    begun = (tolerance + nothing, zero, nothing, zero)
+    start = (jnp.zeros_like(signs), signs, jnp.zeros((), bool), *begun)
+    beta, v, *_, count, _, _ = jax.lax.while_loop(more, cycle, start)
     return beta, v, count
 
 
@@ -157,6 +174,43 @@ def extremes(beta, v, low, high):
     """The largest v that may rise, and the smallest that may fall."""
     most = jnp.where(beta < high, v, -jnp.inf).max()
     return most, jnp.where(beta > low, v, jnp.inf).min()
+
+
+def intercept(beta, v, low, high):
+    """b: the mean v of those inside their bounds, or the middle of what is allowed."""
+    free = (low < beta) & (beta < high)
+    count = free.sum().astype(v.dtype)
+    mean = jnp.where(free, v, 0).sum() / jnp.where(count > 0, count, 1)
+    most, least = extremes(beta, v, low, high)
+    # Where a class is missing, one end is infinite: all are of the other.
+    most, least = (
+        jnp.where(jnp.isfinite(a), a, jnp.where(jnp.isfinite(b), b, 0))
+        for a, b in ((most, least), (least, most))
+    )
+    return jnp.where(count > 0, mean, (most + least) / 2)
+
+
+def terms(beta, v, b, signs, low, high):
+    """P - D = sum_n (C_n - alpha_n) xi_n + alpha_n max(0, s_n f_n - 1), by its terms.
+
+    Each is >= 0, so no digits cancel, and 0 at the optimum: complementary slackness.
+
+    Args:
+        beta, v, signs, low, high: [N].
+        b: the intercept, a scalar, or something that broadcasts.
+
+    Returns:
+        The two of each example, [N] and [N].
+    """
+    alpha, beyond = jnp.abs(beta), signs * (b - v)  # s f - 1 = s (s - v + b) - 1
+    inside = (high - low - alpha) * jnp.maximum(-beyond, 0)
+    return inside, alpha * jnp.maximum(beyond, 0)
+
+
+def gap(beta, v, signs, low, high):
+    """P - D, with the intercept that `intercept` finds."""
+    b = intercept(beta, v, low, high)
+    return sum(part.sum() for part in terms(beta, v, b, signs, low, high))
 
 
 def improve_pairs(K, beta, v, low, high, tolerance, pairs):

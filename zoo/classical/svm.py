@@ -78,6 +78,7 @@ def fit(
     weight: jax.Array | None = None,
     classes: int | None = None,
     tolerance: float | jax.Array = 1e-3,
+    gap: float | jax.Array = jnp.inf,
     steps: int = 10_000_000,
     block: int | None = None,
 ) -> SVM:
@@ -103,6 +104,7 @@ def fit(
         classes: K; None reads it off y.
         tolerance: done when the violation of the conditions of optimality is at most
             this, > 0; the outputs f are then right to about as much.
+        gap: and when the duality gap P - D is at most this share of P, > 0.
         steps: pairs of examples to be changed in a problem, at most, >= 1.
         block: examples among which pairs are chosen, see `zoo.classical.smo`; None
             chooses. From N on, all.
@@ -128,18 +130,19 @@ def fit(
     weight = jnp.ones_like(x[:, 0]) if weight is None else _weight(weight, x)
     C = check_range("C", C, 0, jnp.inf, "()")
     tolerance = check_range("tolerance", tolerance, 0, jnp.inf, "()")
+    gap = check_range("gap", gap, 0, jnp.inf, "(]")
     steps, block = _counts(steps, block)
     shape = kernels.kernel(kernel, x, gamma, coef0, degree)
-    C, tolerance = (jnp.asarray(v).astype(x.dtype) for v in (C, tolerance))
+    C, tolerance, gap = (jnp.asarray(v).astype(x.dtype) for v in (C, tolerance, gap))
     options = (classes, multiclass, most, block)
-    return _fit(x, labels, shape, C * weight, tolerance, steps, *options)
+    return _fit(x, labels, shape, C * weight, (tolerance, steps, gap), *options)
 
 
-@functools.partial(jax.jit, static_argnums=(6, 7, 8, 9))
-def _fit(x, y, kernel, upper, tolerance, steps, classes, multiclass, most, block):
+@functools.partial(jax.jit, static_argnums=(5, 6, 7, 8))
+def _fit(x, y, kernel, upper, until, classes, multiclass, most, block):
     def one(x, signs, upper):
         problem = smo.dual(kernel, x, signs, upper, block)
-        return smo.solve(problem, tolerance, steps)
+        return smo.solve(problem, *until)
 
     codes = _codes(classes, multiclass)
     signs = jnp.asarray(codes, x.dtype)[..., y]  # [P, N]
