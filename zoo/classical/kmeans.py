@@ -42,11 +42,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.classical import checks
+from zoo.classical import checks, race
 from zoo.classical.seeding import STARTS, positive
 from zoo.errors import unknown
 from zoo.functional.distances import real
 from zoo.learner import Learner
+
+# On a CPU, of 100,000 x 32 points and 50 clusters: a comparison written out for each
+# cluster runs over the points in one go, 3 ms where argmin takes 8; adding up by index
+# takes 1 ms where a product with the one-hot members, and making these, takes 8. Of few
+# points the product is as fast, and faster for many starts at once.
+UNROLLED = 64  # clusters up to which the comparisons are written out
+SCATTERED = 2**20  # N K from which points are added up by index
 
 
 class KMeansState(NamedTuple):
@@ -239,16 +246,14 @@ def fit(
 def _fit(keys, x, centres, k, steps, tolerance, start, trials):
     batch = {"x": x}
 
-    def one(key, centres):
-        lloyd = learner(k, tolerance, start if centres is None else centres, trials)
-        state = jax.lax.while_loop(
-            lambda state: (state.step < steps) & ~lloyd.done(state),
-            lambda state: lloyd.step(state, batch)[0],
-            lloyd.init(key, batch),
-        )
-        return state._replace(inertia=inertia(state, x))
+    def first(key, given):
+        lloyd = learner(k, tolerance, start if given is None else given, trials)
+        return lloyd.init(key, batch)
 
-    states = jax.vmap(one, (0, None if centres is None else 0))(keys, centres)
+    states = jax.vmap(first, (0, None if centres is None else 0))(keys, centres)
+    states = race.run(learner(k, tolerance), states, batch, steps)
+    each = lambda _, state: (None, inertia(state, x))  # one at a time: N D numbers
+    states = states._replace(inertia=jax.lax.scan(each, None, states)[1])
     best = states.inertia.argmin()
     return jax.tree.map(lambda leaf: leaf[best], states)
 
@@ -315,12 +320,22 @@ def _scores(x, centres):  # [N, D], [K, D] -> [N, K]: squared distances less |x|
 def _assign(x, centres):
     """Each point's centre, [N], and its squared distance to it, [N]."""
     scores = _scores(x, centres)
-    near = jnp.maximum(scores.min(1) + jnp.square(x).sum(1), 0)
-    return scores.argmin(1).astype(jnp.int32), near
+    if len(centres) <= UNROLLED and jax.default_backend() == "cpu":
+        least, found = scores[:, 0], jnp.zeros(len(x), jnp.int32)
+        for k in range(1, len(centres)):
+            nearer = scores[:, k] < least
+            least = jnp.where(nearer, scores[:, k], least)
+            found = jnp.where(nearer, k, found)
+    else:
+        least, found = scores.min(1), scores.argmin(1).astype(jnp.int32)
+    return found, jnp.maximum(least + jnp.square(x).sum(1), 0)
 
 
 def _sums(x, found, near, k):
     """Sums of the clusters' points, [K, D], their numbers, [K], and the inertia."""
+    if len(x) * k >= SCATTERED and jax.default_backend() == "cpu":
+        counts = jnp.zeros(k, x.dtype).at[found].add(1)
+        return jax.ops.segment_sum(x, found, k), counts, near.sum()
     member = jax.nn.one_hot(found, k, dtype=x.dtype)  # [N, K]
     sums = jnp.matmul(member.T, x, precision="highest")
     return sums, member.sum(0), near.sum()

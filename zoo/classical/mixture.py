@@ -38,7 +38,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.classical import checks, gaussians, seeding
+from zoo.classical import checks, gaussians, race, seeding
 from zoo.classical.gaussians import FORMS, Gaussians
 from zoo.errors import unknown
 from zoo.learner import Learner
@@ -185,14 +185,9 @@ def _best(key, x, means, floor, tolerance, steps, components, form, starts):
     em = learner(components, **options)
     batch = {"x": x}
 
-    def run(key):
-        more = lambda state: ~em.done(state) & (state.step < steps)
-        body = lambda state: em.step(state, batch)[0]
-        return jax.lax.while_loop(more, body, em.init(key, batch))
-
-    if starts == 1 or means is not None:
-        return run(key)
-    states = jax.vmap(run)(jax.random.split(key, starts))
+    keys = jax.random.split(key, starts) if starts > 1 and means is None else key[None]
+    first = jax.vmap(lambda key: em.init(key, batch))(keys)
+    states = race.run(em, first, batch, steps)
     values = states.log_likelihood
     best = jnp.argmax(jnp.where(jnp.isnan(values), -jnp.inf, values))
     return jax.tree.map(lambda leaf: leaf[best], states)
