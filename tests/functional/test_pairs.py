@@ -133,6 +133,24 @@ def test_of_equally_near_the_first(block):
     np.testing.assert_array_equal(d, [[1, 1, 1, 1, 2]] * 2)
 
 
+@pytest.mark.parametrize("block", [16, 24, 1024])
+def test_of_many_equally_near_the_first(block):
+    """So many that runs of them are looked at first; whole numbers, so ties are many.
+
+    24 x 16 columns leave a rest that is no whole run.
+    """
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 3, (7, 4)), rng.integers(0, 3, (937, 4))
+    y[::5] = 1000  # whole runs are far
+    y[100:300] = 1000
+    d, i = jax.jit(lambda x, y: F.nearest("squared_euclidean", x, y, 5, block=block))(
+        jnp.array(x, jnp.float32), jnp.array(y, jnp.float32)
+    )
+    exact = cdist(x, y, "sqeuclidean")
+    np.testing.assert_array_equal(i, np.argsort(exact, 1, kind="stable")[:, :5])
+    np.testing.assert_array_equal(d, np.sort(exact, 1)[:, :5])
+
+
 def test_infinitely_far_is_no_neighbour():
     x, y = jnp.array([[0.5, 0.5]]), jnp.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
     d, i = F.nearest(F.relative_entropy, x, y, 2)

@@ -24,6 +24,8 @@ import jax.numpy as jnp
 from zoo.functional.distances import centred, real, unit
 
 BLOCK = 1024  # a block of distances is 4 MiB in float32
+WIDER = 16  # of `nearest`: so many times more columns, and fewer rows
+GROUP = 16  # distances next to each other, of which the least is looked at first
 Distance = str | Callable[[jax.Array, jax.Array], jax.Array]
 
 
@@ -71,6 +73,7 @@ def pairwise_reduce(
     step: Callable[[Any, jax.Array, jax.Array], Any],
     init: Any,
     block: int = BLOCK,
+    rows: int | None = None,
 ) -> Any:
     """For each x, a fold over its distances to all y, of which few are held at once.
 
@@ -83,7 +86,8 @@ def pairwise_reduce(
         step: of the carry of one x, its distances to one block of y, [c], and the
             indices of these y, int32 [c]; c is `block`, and less in the last block.
         init: the carry of each x at first, a pytree of arrays.
-        block: rows and columns of the block that is held.
+        block: columns of the block that is held.
+        rows: its rows; None: as many as columns.
 
     Returns:
         The last carries, each array with a leading axis: [N, ...].
@@ -112,7 +116,7 @@ def pairwise_reduce(
             carry, _ = jax.lax.scan(body, carry, blocks)
         return add(carry, query, rest) if whole < len(indices) else carry
 
-    return jax.lax.map(fold, x, batch_size=block)
+    return jax.lax.map(fold, x, batch_size=rows or block)
 
 
 def nearest(
@@ -125,7 +129,7 @@ def nearest(
         x: queries, [N, D].
         y: base, [M, D].
         k: neighbours, from 1 to M.
-        block: rows and columns of the block of distances that is held.
+        block: of distances that are held, block^2 numbers.
 
     Returns:
         Their distances, rising, [N, k], and their indices, int32 [N, k]. Of equal
@@ -139,8 +143,10 @@ def nearest(
         raise ValueError(
             f"k must be an integer from 1 to the base's {len(y)}, got {k!r}"
         )
+    _check(block)
 
     def step(carry, distances, indices):
+        distances, indices = _candidates(distances, indices, k)
         distances = jnp.concatenate([carry[0], distances])
         indices = jnp.concatenate([carry[1], indices])
         least, at = jax.lax.top_k(-distances, k)  # of equal ones the first
@@ -148,7 +154,31 @@ def nearest(
 
     dtype = jnp.result_type(real(x), real(y))
     none = jnp.full(k, jnp.inf, dtype), jnp.full(k, -1, jnp.int32)
-    return pairwise_reduce(distance, x, y, step, none, block)
+    # Selecting costs less from a long row than from many short ones.
+    wide = block if callable(distance) else min(WIDER * block, len(y))
+    rows = max(1, block * block // wide)
+    return pairwise_reduce(distance, x, y, step, none, wide, rows)
+
+
+def _candidates(distances, indices, k):
+    """Some of a block, in their order, among which are its k least: [c] -> [few].
+
+    Each of these lies in one of the k runs of GROUP neighbours with the least minima:
+    were there k such runs before its own, k distances would come before it. Minima are
+    fast where sorting is slow.
+    """
+    runs = len(distances) // GROUP
+    if runs < 4 * k:
+        return distances, indices
+    whole = runs * GROUP
+    table, of = (a[:whole].reshape(runs, GROUP) for a in (distances, indices))
+    _, at = jax.lax.top_k(-table.min(1), k)
+    at = jnp.sort(at)
+    some, which = table[at].ravel(), of[at].ravel()
+    return (
+        jnp.concatenate([some, distances[whole:]]),
+        jnp.concatenate([which, indices[whole:]]),
+    )
 
 
 def _form(distance, x, y, block):
@@ -157,8 +187,7 @@ def _form(distance, x, y, block):
         raise ValueError(
             f"x and y must be [N, D] and [M, D], got {x.shape} and {y.shape}"
         )
-    if not isinstance(block, int) or block < 1:
-        raise ValueError(f"block must be a positive integer, got {block!r}")
+    _check(block)
     if callable(distance):
         # So few points at once that the block's [.., .., D] differences are no more
         # numbers than its distances.
@@ -177,6 +206,11 @@ def _form(distance, x, y, block):
             f"got {distance!r}"
         )
     return FORMS[distance](real(x), real(y))
+
+
+def _check(block):
+    if not isinstance(block, int) or block < 1:
+        raise ValueError(f"block must be a positive integer, got {block!r}")
 
 
 def _dot(y, q):  # as exact as it can be: what follows is a difference
