@@ -58,6 +58,7 @@ ACCEPTANCE = {
     "two_processes": Entry("processes", "two"),
     "killed": Entry("processes", "kills"),
     "lda": Entry("topics"),
+    "mobilenet_v2": Entry("pretrained"),
     "loop": LOOP,
     "sweep": SWEEP,
     "optimizers": OPTIMIZERS,

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 
+from zoo import catalog
 from zoo.functional.dropout import Dropout
 from zoo.functional.losses import cross_entropy
 from zoo.metrics.classification import accuracy
@@ -41,3 +42,36 @@ def images(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 __all__ = ["ConvNet", "accuracy", "cross_entropy", "images"]
+
+
+def forms() -> list[str]:
+    """Models of the table, each form once.
+
+    Rows of a family differ in their sizes; at tiny size many are the same network.
+    """
+    found = {}
+    for name, row in catalog.MODELS.items():
+        found.setdefault(catalog.create(name, num_classes=10, **row.tiny), name)
+    return list(found.values())
+
+
+def families() -> list[str]:
+    """Models of the table, the first row of each class."""
+    found = {}
+    for name, row in catalog.MODELS.items():
+        found.setdefault(row.module, name)
+    return list(found.values())
+
+
+SIDE = 32  # pixels that a tiny network gets, at most
+
+
+def images_of(name: str, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """Images for a model of the table at tiny size."""
+    _, h, w, c = catalog.MODELS[name].inputs(batch).shape
+    side = SIDES.get(catalog.MODELS[name].module.__name__, SIDE)
+    size = (batch, min(h, side), min(w, side), c)
+    return rng.uniform(size=size).astype(np.float32)
+
+
+SIDES = {"AlexNet": 64}  # families that need more

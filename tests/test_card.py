@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import pytest
 
 from zoo.card import multiply_adds
-from zoo.catalog import MODELS, card
+from zoo.catalog import MODELS, card, create
 from zoo.receptive import receptive_field
 
 # Multiply-adds by hand: output elements times inputs of each, layer by layer.
@@ -27,11 +27,13 @@ ACTIVATIONS = {
     "lenet5": 28 * 28 * 6 + 10 * 10 * 16 + 120 + 84 + 10,
     "lenet_caffe": 24 * 24 * 20 + 8 * 8 * 50 + 500 + 10,
 }
+# In units of 1e9, as torchvision counts them: its table of each model's weights.
+GIGA_MACS = {"resnet50": "4.089"}
 # 5, after pooling 6, after the second convolution 6 + 4 * 2; C5 sees everything.
 FIELDS = {"lenet5": (14, 14), "lenet_caffe": (14, 14), "lenet5_1998": (28, 28)}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MACS)
 def test_counts_are_those_by_hand(name):
     found = card(name)
     assert found.parameters == found.published_parameters == MODELS[name].parameters
@@ -39,6 +41,15 @@ def test_counts_are_those_by_hand(name):
     assert found.activations == ACTIVATIONS[name]
     assert found.receptive_field == FIELDS.get(name)
     assert found.input == (28, 28, 1)
+
+
+@pytest.mark.parametrize("name", GIGA_MACS)
+def test_multiply_adds_are_those_of_others(name):
+    row = MODELS[name]
+    model = create(name, **row.published)
+    variables = jax.eval_shape(model.init, jax.random.key(0), row.inputs(1))
+    found = multiply_adds(model.apply, variables, row.inputs(1))
+    assert f"{found / 1e9:.3f}" == GIGA_MACS[name]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ LEARNING = {"zoo.functional", "zoo.metrics", "zoo.learner", "optim"}
 FAMILIES = {
     "zoo.classical": LEARNING,
     "zoo.compress": LEARNING | {"zoo.vision"},
-    "zoo.convert": LEARNING,
+    "zoo.convert": LEARNING | {"zoo.data"},  # the reader of pickles
     "zoo.detection": LEARNING | {"zoo.vision", "zoo.classical", "zoo.segmentation"},
     "zoo.generative": LEARNING | {"zoo.vision", "zoo.segmentation"},  # U-Net
     "zoo.search": LEARNING | {"zoo.vision"},
@@ -60,7 +60,9 @@ ARROWS = FAMILIES | {
     "zoo.training": {"zoo.learner", "zoo.data", "optim"},
     "zoo.receptive": set(),
     "zoo.card": {"zoo.receptive"},
-    "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card"},
+    "zoo.row": set(),
+    "zoo.vision_table": {"zoo.row", "zoo.vision"},
+    "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row", "zoo.vision_table"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.tables"},
     "zoo.tables": ZOO | {"optim", "experiments"},  # writes what the README shows

@@ -1,5 +1,6 @@
 """Classic machine learning as pure JAX functions."""
 
+from zoo import convert as convert
 from zoo import data as data
 from zoo import functional as functional
 from zoo import metrics as metrics

@@ -8,15 +8,16 @@ import fnmatch
 import functools
 import numbers
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 import optim
+from zoo import convert
 from zoo.card import Card, describe
 from zoo.classical import (
     affinities,
@@ -38,51 +39,14 @@ from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
+from zoo.row import Row, image
 from zoo.vision import lenet, lenet5_1998
+from zoo.vision_table import VISION
 
 LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
 RUMELHART = "Rumelhart et al., Nature 1986, https://doi.org/10.1038/323533a0"
 COX = "Cox, Journal of the Royal Statistical Society B 1958"
 TUTORIALS = "Theano deep learning tutorials"
-
-
-def image(height: int, width: int, channels: int) -> Callable[[int], Any]:
-    """The input of a model of images, as a function of the batch size."""
-    shape = (height, width, channels)
-    return lambda batch: jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
-
-
-class Row(NamedTuple):
-    """A model of the table.
-
-    Attributes:
-        module: the linen class.
-        task: what it is for.
-        inputs: batch size -> ShapeDtypeStruct, or a pytree of them.
-        paper: where it was published.
-        parameters: the published count, or the one that follows from the layout.
-        convention: what that count counts.
-        fields: the class's fields where they differ from its defaults.
-        tiny: fields of the smallest model that has every branch, for tests.
-        published: fields of the form in which it was published, where ours computes
-            the same in another way; multiply-adds are counted there.
-        figures: published results, as text.
-        reference: the same model elsewhere.
-        notes: what a user should know.
-    """
-
-    module: type[nn.Module]
-    task: str
-    inputs: Callable[[int], Any]
-    paper: str
-    parameters: int
-    convention: str
-    fields: dict[str, Any] = {}
-    tiny: dict[str, Any] = {}
-    published: dict[str, Any] = {}
-    figures: str = ""
-    reference: str = ""
-    notes: str = ""
 
 
 MODELS: dict[str, Row] = {
@@ -162,6 +126,7 @@ MODELS: dict[str, Row] = {
         reference="Caffe's lenet.prototxt",
         notes="As in Caffe, only the dense layer has a ReLU; the tutorials use tanh.",
     ),
+    **VISION,
 }
 
 
@@ -281,22 +246,34 @@ LEARNERS: dict[str, LearnerRow] = {
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
+    "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
+    "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",
+    "zoo.vision.layers.InvertedResidual": "the block of MobileNetV2 and its kin",
+    "zoo.vision.resnet.Basic": "the block of ResNet-18 and of the CIFAR family",
+    "zoo.vision.resnet.Bottleneck": "the block of ResNet-50 and deeper",
     "zoo.vision.lenet5_1998.SparseConv": "C3 of LeNet51998",
     "zoo.vision.lenet5_1998.Subsampling": "S2 and S4 of LeNet51998",
 }
 
 
-def create(name: str, **overrides) -> nn.Module:
-    """A model of the table.
+def create(name: str, *, weights: str | Path | None = None, **overrides) -> Any:
+    """A model of the table, and its variables if a file of weights is named.
 
     Args:
         name: a name of `list_models()`.
+        weights: a safetensors, npz or PyTorch file: one that `zoo.convert.save` wrote,
+            or the reference's own, by its own names.
         **overrides: fields of its class. `axis_name`, which a builder gives to every
             model, is left out for those that have no use for it.
 
+    Returns:
+        The model; with `weights`, the model and its variables.
+
     Raises:
         ValueError: an unknown name or field; a value of another type than the field's
-            default; a num_classes below 1.
+            default; a num_classes below 1; a file that cannot be read or carries code;
+            weights that are missing, have no place or another shape, all by name.
     """
     row = _row(name)
     known = _fields(row.module)
@@ -313,7 +290,12 @@ def create(name: str, **overrides) -> nn.Module:
         raise ValueError(
             f"num_classes must be an integer >= 1, got {overrides['num_classes']}"
         )
-    return row.module(**{**row.fields, **overrides})
+    model = row.module(**{**row.fields, **overrides})
+    if weights is None:
+        return model
+    tensors = convert.read(weights)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), row.inputs(1))
+    return model, convert.assign(tensors, shapes, row.rules, str(weights))
 
 
 def list_models(pattern: str = "*", task: str | None = None) -> list[str]:

@@ -1,0 +1,282 @@
+"""The families of image classifiers against torchvision and timm.
+
+The reference is built with few blocks and filled with random numbers, running
+statistics too; its state dict becomes ours by the rules of the family. In float64,
+equal are: logits in use, the output of each stage, and the gradient of a loss for
+every parameter. Ours is the published form: that the fast one is the same function is
+tested at tiny size, and takes longer to compile.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+import zoo
+from tests.references import torch, torchvision
+from zoo.functional.losses import cross_entropy
+from zoo.vision import (
+    alexnet,
+    densenet,
+    googlenet,
+    mobilenet_v2,
+    resnet,
+    squeezenet,
+    vgg,
+)
+
+models = torchvision.models
+Y = np.array([7, 2])
+QUICK = {"xla_backend_optimization_level": 0}  # to compile, for what runs once
+RESNET = {
+    "stem": "maxpool", "stage_1": "layer1", "stage_2": "layer2", "stage_3": "layer3",
+    "stage_4": "layer4", "pooled": "avgpool",
+}  # fmt: skip
+
+
+class Case(NamedTuple):
+    """A comparison.
+
+    Attributes:
+        name: of ours.
+        theirs: makes the reference.
+        rules: from its names to ours.
+        outputs: ours -> the reference's module.
+        fields: of ours.
+        size: height and width of the images.
+    """
+
+    name: str
+    theirs: Callable[[], Any]
+    rules: tuple
+    outputs: dict[str, str]
+    fields: dict[str, Any] = {}
+    size: tuple[int, int] = (32, 48)
+
+
+def of_resnet(block, *blocks, **options):
+    kind = getattr(models.resnet, block)
+    return lambda: models.ResNet(kind, list(blocks), num_classes=10, **options)
+
+
+def narrow(net, inputs, places):
+    """The same network with hidden dense layers of 12 and of 8 units."""
+    for place, *sizes in zip(places, (inputs, 12, 8), (12, 8, 10), strict=True):
+        net.classifier[place] = torch.nn.Linear(*sizes)
+    return net
+
+
+def small_vgg(norm):
+    with torch.device("meta"):  # its own dense layers have 120 million numbers
+        net = models.VGG(torch.nn.Identity(), 10, init_weights=False)
+    net.features = models.vgg.make_layers([4, "M", 8, 8, "M", 16, "M"], norm)
+    return narrow(net, 16 * 49, (0, 3, 6))
+
+
+V2_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 160, 1, 2))
+CASES = {
+    "mobilenet_v2": Case(
+        "mobilenet_v2",
+        lambda: models.MobileNetV2(
+            10, inverted_residual_setting=list(map(list, V2_STAGES)), width_mult=0.5
+        ),
+        mobilenet_v2.rules(V2_STAGES),
+        {
+            **{"stem": "features.0", "stage_1": "features.1", "stage_2": "features.3"},
+            **{"stage_3": "features.4", "last": "features.5"},
+        },
+        {"stages": V2_STAGES, "width": 0.5},
+    ),
+    **{
+        f"vgg{', norm' if norm else ''}": Case(
+            "vgg11_bn" if norm else "vgg11",
+            lambda norm=norm: small_vgg(norm),
+            vgg.rules((1, 2, 1), norm),
+            {"stage_3": "features.14" if norm else "features.10"},
+            {"blocks": (1, 2, 1), "width": 4, "widths": (12, 8)},
+        )
+        for norm in (False, True)
+    },
+    "alexnet": Case(
+        "alexnet_weird_trick",
+        lambda: narrow(models.AlexNet(10), 9216, (1, 4, 6)),
+        alexnet.RULES,
+        {
+            **{"stage_1": "features.2", "stage_2": "features.5"},
+            **{"conv_3": "features.7", "conv_4": "features.9"},
+            **{"stage_3": "features.12", "dense_0": "classifier.2"},
+        },
+        {"widths": (12, 8)},
+        size=(63, 95),
+    ),
+    "squeezenet 1.1": Case(
+        "squeezenet1_1",
+        lambda: models.SqueezeNet("1_1", 10),
+        squeezenet.rules((0, 2, 4)),
+        {
+            **{"stem": "features.1", "stage_1": "features.4"},
+            **{"stage_2": "features.7", "stage_3": "features.12"},
+            "maps": "classifier.2",
+        },
+        size=(40, 53),
+    ),
+    "densenet": Case(
+        "densenet121",
+        lambda: models.DenseNet(4, (2, 1), 6, num_classes=10),
+        densenet.RULES,
+        {
+            "stem": "features.pool0",
+            **{f"stage_{i}": f"features.denseblock{i}" for i in (1, 2)},
+        },
+        {"blocks": (2, 1), "growth": 4, "stem_width": 6},
+    ),
+    "googlenet": Case(
+        "googlenet_bn_auxiliary",
+        lambda: models.GoogLeNet(10, aux_logits=False, init_weights=False),
+        googlenet.RULES,
+        {
+            **{"stem": "maxpool2", "stage_3": "inception3b"},
+            **{"stage_4": "inception4e", "stage_5": "inception5b", "pooled": "avgpool"},
+        },
+        {"auxiliary": False},
+    ),
+    "resnet, basic": Case(
+        "resnet18",
+        of_resnet("BasicBlock", 2, 1, 1, 1),
+        *(resnet.RULES, RESNET, {"blocks": (2, 1, 1, 1)}),
+    ),
+    "resnet, bottleneck": Case(
+        "resnet50",
+        of_resnet("Bottleneck", 1, 2, 1, 1),
+        *(resnet.RULES, RESNET, {"blocks": (1, 2, 1, 1)}),
+    ),
+    "resnext": Case(
+        "resnext50_32x4d",
+        of_resnet("Bottleneck", 1, 1, 1, 1, groups=2, width_per_group=32),
+        *(resnet.RULES, RESNET),
+        {"blocks": (1, 1, 1, 1), "groups": 2, "base_width": 32},
+    ),
+}
+
+
+def randomize(net):
+    """Every parameter and buffer, so that activations keep their size."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in net.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            if tensor.ndim > 1:
+                fan = tensor[0].numel()
+                tensor.normal_(0, (2 / fan) ** 0.5, generator=generator)
+            elif name.endswith(("running_var", "weight")):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+            else:
+                tensor.normal_(0, 0.1, generator=generator)
+
+
+def channels_last(tensor):
+    """[B, C, H, W] -> [B, H, W, C]; of one pixel, and already flat -> [B, C]."""
+    array = tensor.detach().numpy()
+    if array.ndim == 4:
+        array = array.transpose(0, 2, 3, 1)
+    return array[:, 0, 0] if array.shape[1:3] == (1, 1) else array
+
+
+def run_theirs(case, x):
+    """State dict, gradients by the same names, logits and outputs."""
+    net = case.theirs().double().eval()
+    randomize(net)
+    outputs = {}
+
+    def keep(name):
+        def hook(module, given, output):
+            outputs[name] = channels_last(output.clone())  # a ReLU may be in place
+
+        return hook
+
+    for name, path in case.outputs.items():
+        net.get_submodule(path).register_forward_hook(keep(name))
+    images = torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
+    logits = net(images)
+    torch.nn.functional.cross_entropy(
+        logits, torch.from_numpy(Y), reduction="sum"
+    ).backward()
+    state = {name: t.detach().numpy() for name, t in net.state_dict().items()}
+    learned = dict(net.named_parameters())
+    grads = {n: learned[n].grad.numpy() if n in learned else state[n] for n in state}
+    return state, grads, logits.detach().numpy(), outputs
+
+
+SLOW = ("googlenet",)  # fifty-seven convolutions: half a minute of compiling
+ROSTER = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for name in CASES
+]
+
+
+@pytest.mark.parametrize("case", ROSTER)
+def test_outputs_intermediates_and_gradients(case):
+    case = CASES[case]
+    x = np.random.default_rng(0).normal(size=(2, *case.size, 3))
+    state, their_grads, logits, outputs = run_theirs(case, x)
+    model = zoo.create(case.name, **{"num_classes": 10, "fast": False, **case.fields})
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    shapes = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, "float64"), shapes)
+
+    def loss(params, rest):
+        y, more = model.apply({"params": params, **rest}, x, mutable=["intermediates"])
+        return cross_entropy(y, {"y": Y})[0], (y, more["intermediates"])
+
+    with jax.enable_x64(True):
+        variables = zoo.convert.assign(state, shapes, case.rules)
+        expected = zoo.convert.assign(their_grads, shapes, case.rules)["params"]
+        params = variables.pop("params")
+        run = jax.jit(jax.grad(loss, has_aux=True), compiler_options=QUICK)
+        grads, (y, found) = run(params, variables)
+    np.testing.assert_allclose(y, logits, rtol=1e-8, atol=1e-8 * abs(logits).max())
+    for name, theirs in outputs.items():
+        ours = found[name][0]
+        np.testing.assert_allclose(
+            ours, theirs, rtol=1e-8, atol=1e-9 * abs(theirs).max(), err_msg=name
+        )
+
+    def close(ours, theirs):
+        assert np.abs(theirs).max() > 0
+        scale = np.abs(theirs).max()
+        np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8 * scale)
+
+    jax.tree.map(close, grads, expected)
+
+
+def test_googlenet_in_training_with_its_three_heads():
+    """Normalized by the batch; dropout, which draws otherwise, is left out."""
+    theirs = models.GoogLeNet(10, init_weights=False, dropout=0.0, dropout_aux=0.0)
+    theirs = theirs.double().train()
+    randomize(theirs)
+    state = {name: t.detach().numpy().copy() for name, t in theirs.state_dict().items()}
+    x = np.random.default_rng(0).normal(size=(2, 64, 48, 3))
+    with torch.no_grad():
+        expected = theirs(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    model = zoo.create(
+        "googlenet_bn_auxiliary",
+        **dict(num_classes=10, dropout=0.0, auxiliary_dropout=0.0, fast=False),
+    )
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    shapes = jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape, "float64"), shapes)
+    apply = lambda v: model.apply(v, x, train=True, mutable=["batch_stats"])[0]
+    with jax.enable_x64(True):
+        variables = zoo.convert.assign(state, shapes, googlenet.RULES)
+        logits, one, two = jax.jit(apply, compiler_options=QUICK)(variables)
+        loss, weight = googlenet.auxiliary_loss((logits, one, two), {"y": Y})
+    mine = expected.logits, expected.aux_logits1, expected.aux_logits2
+    for ours, reference in zip((logits, one, two), mine, strict=True):
+        np.testing.assert_allclose(ours, reference.numpy(), rtol=1e-7, atol=1e-7)
+    losses = [
+        torch.nn.functional.cross_entropy(z, torch.from_numpy(Y), reduction="sum")
+        for z in mine
+    ]
+    np.testing.assert_allclose(loss, losses[0] + 0.3 * (losses[1] + losses[2]), 1e-9)
+    assert weight == 2

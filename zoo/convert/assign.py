@@ -1,0 +1,141 @@
+"""From the names and layouts of others to the variables of a model of ours.
+
+A family has rules, tried in turn; the first whose pattern is all of a module's name
+says where that module is here:
+
+    (r"layer(\\d)\\.(\\d+)\\.conv(\\d)", r"stage_\\1/block_\\2/conv_\\3")    a path
+    (r"classifier\\.1", "dense_0", (7, 7))    dense, after a flattened map of 7x7
+    (r"fc_aux\\..*", None)                    left out
+
+The path may also be a function of the match. The last part of a name says which leaf:
+
+    theirs                                    ours
+    weight of a convolution, [O, C, h, w]     kernel [h, w, C, O]
+    weight of a dense layer, [O, C]           kernel [C, O]
+    the same, after a flattened map           kernel [h w C, O]: theirs is C, h, w
+    weight, bias of a normalization           scale, bias
+    running_mean, running_var                 mean, var, in `batch_stats`
+
+A depthwise kernel [C, 1, h, w] is [h, w, 1, C] by the same rule; a convolution of 1x1
+may stand for a dense layer, and the other way round. Files that `save` wrote have our
+own names and need no rules.
+
+Shapes: h, w window; C inputs, O outputs.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from zoo.convert.files import flat, nested
+
+Rule = tuple  # (pattern, path or function or None[, (h, w)])
+UNUSED = ("num_batches_tracked",)  # of PyTorch's normalizations
+STATISTICS = {"running_mean": "mean", "running_var": "var"}
+
+
+class WeightsError(ValueError):
+    """Weights that are not those of the model; nothing was loaded.
+
+    Attributes:
+        missing: paths of ours for which there is no tensor.
+        extra: names of tensors that have no place.
+        misshapen: names of tensors of another shape.
+    """
+
+    def __init__(self, source, missing, extra, misshapen):
+        self.missing = tuple(sorted(missing))
+        self.extra, self.misshapen = tuple(extra), tuple(misshapen)
+        parts = []
+        if missing:
+            parts.append(f"missing: {', '.join(self.missing)}")
+        if extra:
+            parts.append(f"no place for: {', '.join(extra)}")
+        if misshapen:
+            texts = [f"{name} {text}" for name, text in misshapen.items()]
+            parts.append(f"of another shape: {', '.join(texts)}")
+        super().__init__(
+            f"{source}: not the weights of this model, and nothing was loaded; "
+            + "; ".join(parts)
+        )
+
+
+def assign(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, Any],
+    rules: Sequence[Rule] = (),
+    source: str = "weights",
+) -> dict[str, Any]:
+    """Variables of a model from tensors by their names elsewhere.
+
+    Args:
+        tensors: by their names, as `read` returns them.
+        shapes: the model's variables, or their ShapeDtypeStructs.
+        rules: of the model's family, see above.
+        source: what the tensors are from, for the error.
+
+    Returns:
+        The variables, in the types of `shapes`.
+
+    Raises:
+        WeightsError: tensors that are missing, have no place or another shape, all of
+            them by name.
+    """
+    wanted = flat(shapes)
+    found, extra, misshapen = {}, [], {}
+    for name, tensor in tensors.items():
+        place = (name, None) if name in wanted else _place(name, rules, wanted)
+        if place is None:
+            continue
+        path, window = place
+        if path not in wanted or path in found:
+            extra.append(name)
+            continue
+        leaf = wanted[path]
+        found[path] = value = _laid_out(tensor, name, path, leaf, window)
+        if value.shape != leaf.shape:
+            misshapen[name] = f"{tensor.shape} for {path} {leaf.shape}"
+    missing = set(wanted) - set(found)
+    if missing or extra or misshapen:
+        raise WeightsError(source, missing, extra, misshapen)
+    return nested(
+        {k: jnp.array(np.asarray(v).astype(wanted[k].dtype)) for k, v in found.items()}
+    )
+
+
+def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
+    """The path of a tensor and the window before it; None if it is left out."""
+    module, _, last = name.rpartition(".")
+    if last in UNUSED:
+        return None
+    for pattern, path, *window in rules:
+        if match := re.fullmatch(pattern, module):
+            if path is None:
+                return None
+            path = path(match) if callable(path) else match.expand(path)
+            if last in STATISTICS:
+                return f"batch_stats/{path}/{STATISTICS[last]}", None
+            if last == "weight":
+                last = "kernel" if f"params/{path}/kernel" in wanted else "scale"
+            return f"params/{path}/{last}", window[0] if window else None
+    return "", None
+
+
+def _laid_out(tensor, name, path, leaf, window):
+    """A tensor in our layout, as far as its axes allow."""
+    axes = len(leaf.shape)
+    if not path.endswith("/kernel") or name == path:
+        return tensor
+    if window and tensor.ndim == 2 and tensor.shape[1] % (window[0] * window[1]) == 0:
+        tensor = tensor.reshape(len(tensor), -1, *window).transpose(0, 2, 3, 1)
+        tensor = tensor.reshape(len(tensor), -1)  # O, C h w -> O, h w C
+    if tensor.ndim == 4 and tensor.shape[2:] == (1, 1) and axes == 2:
+        tensor = tensor[:, :, 0, 0]
+    if tensor.ndim == 2 and axes == 4:
+        tensor = tensor[:, :, None, None]
+    if tensor.ndim < 2:
+        return tensor
+    return np.moveaxis(tensor, (0, 1), (-1, -2))  # O C h w -> h w C O
