@@ -2,8 +2,10 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from zoo import catalog
 from zoo.functional.dropout import Dropout
 from zoo.functional.losses import cross_entropy
 from zoo.metrics.classification import accuracy
@@ -41,3 +43,42 @@ def images(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 __all__ = ["ConvNet", "accuracy", "cross_entropy", "images"]
+
+
+def tiny(name, **more):
+    """A model of the table at its smallest size that has every branch."""
+    return catalog.create(name, **catalog.MODELS[name].tiny, **more)
+
+
+def distinct():
+    """Names of the table's models, without those whose smallest size is another's."""
+    seen = {}
+    for name in catalog.MODELS:
+        seen.setdefault(tiny(name), name)
+    return list(seen.values())
+
+
+def inputs(name, batch=2, seed=0):
+    """Random inputs of a model: numbers from 0 to 1, tokens from 0 to 4."""
+    rng = np.random.default_rng(seed)
+
+    def draw(s):
+        if np.issubdtype(s.dtype, np.integer):
+            return rng.integers(0, 5, s.shape).astype(s.dtype)
+        return rng.uniform(size=s.shape).astype(s.dtype)
+
+    return jax.tree.map(draw, catalog.MODELS[name].inputs(batch))
+
+
+def flat(outputs):
+    """All that a model puts out for an example, side by side; logits as they are."""
+    parts = [y.reshape(len(y), -1) for y in jax.tree.leaves(outputs)]
+    return jnp.concatenate(parts, 1)
+
+
+def flat_cross_entropy(outputs, batch):
+    return cross_entropy(flat(outputs), batch)
+
+
+def flat_accuracy(outputs, batch):
+    return accuracy(flat(outputs), batch)

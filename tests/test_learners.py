@@ -12,29 +12,33 @@ import pytest
 
 import optim
 import zoo
+from tests.models import distinct, flat_accuracy, flat_cross_entropy, inputs, tiny
 from zoo import catalog
 
 
 def rows():
     """name -> build and the batch of a step."""
     found = {name: (row.build, row.at) for name, row in catalog.LEARNERS.items()}
-    for name, row in catalog.MODELS.items():
+    for name in distinct():
 
-        def build(axis_name=None, name=name, row=row):
+        def build(axis_name=None, name=name):
             return zoo.supervised(
-                zoo.create(name, **row.tiny, axis_name=axis_name),
-                zoo.functional.cross_entropy,
+                tiny(name, axis_name=axis_name),
+                flat_cross_entropy,
                 optim.momentum(0.01),
-                metrics={"accuracy": zoo.metrics.accuracy},
+                metrics={"accuracy": flat_accuracy},
                 axis_name=axis_name,
                 ema=0.9,
             )
 
-        def at(step, row=row):
+        def at(step, name=name):
             rng = np.random.default_rng([1, step])
-            x = rng.uniform(size=row.inputs(16).shape).astype(np.float32)
             y = rng.integers(0, 10, 16).astype(np.int32)
-            return {"x": x, "y": y, "index": rng.permutation(16).astype(np.int32)}
+            return {
+                "x": inputs(name, 16, step),
+                "y": y,
+                "index": rng.permutation(16).astype(np.int32),
+            }
 
         found[f"supervised {name}"] = (build, at)
     return found

@@ -38,18 +38,51 @@ from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
+from zoo.sequence import language, recurrent, transformer, truncated
 from zoo.vision import lenet, lenet5_1998
 
 LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
 RUMELHART = "Rumelhart et al., Nature 1986, https://doi.org/10.1038/323533a0"
 COX = "Cox, Journal of the Royal Statistical Society B 1958"
 TUTORIALS = "Theano deep learning tutorials"
+HOCHREITER = (
+    "Hochreiter and Schmidhuber, Neural Computation 1997, "
+    "https://doi.org/10.1162/neco.1997.9.8.1735"
+)
+CHO = "Cho et al., EMNLP 2014, https://arxiv.org/abs/1406.1078"
+ELMAN = "Elman, Cognitive Science 1990, https://doi.org/10.1207/s15516709cog1402_1"
+JORDAN = "Jordan, ICS report 8604 1986, https://doi.org/10.1016/S0166-4115(97)80111-2"
+GRAVES = "Graves 2013, https://arxiv.org/abs/1308.0850"
+VASWANI = "Vaswani et al., NeurIPS 2017, https://arxiv.org/abs/1706.03762"
+RADFORD = (
+    "Radford et al., OpenAI 2019, "
+    "https://cdn.openai.com/better-language-models/"
+    "language_models_are_unsupervised_multitask_learners.pdf"
+)
 
 
 def image(height: int, width: int, channels: int) -> Callable[[int], Any]:
     """The input of a model of images, as a function of the batch size."""
     shape = (height, width, channels)
     return lambda batch: jax.ShapeDtypeStruct((batch, *shape), jnp.float32)
+
+
+def series(length: int, width: int) -> Callable[[int], Any]:
+    """The input of a model of sequences of numbers."""
+    return lambda batch: jax.ShapeDtypeStruct((batch, length, width), jnp.float32)
+
+
+def tokens(length: int) -> Callable[[int], Any]:
+    """The input of a model of tokens."""
+    return lambda batch: jax.ShapeDtypeStruct((batch, length), jnp.int32)
+
+
+def pair(source: int, target: int) -> Callable[[int], Any]:
+    """The input of a model from tokens to tokens."""
+    return lambda batch: {
+        "source": jax.ShapeDtypeStruct((batch, source), jnp.int32),
+        "target": jax.ShapeDtypeStruct((batch, target), jnp.int32),
+    }
 
 
 class Row(NamedTuple):
@@ -83,6 +116,40 @@ class Row(NamedTuple):
     figures: str = ""
     reference: str = ""
     notes: str = ""
+
+
+def _recurrent(
+    cell: str, paper: str, parameters: int, reference: str, biases: int = 1
+) -> Row:
+    """A row of recurrent layers, 100 to 256."""
+    before = {"reset": "before"} if cell == "gru" and biases == 1 else {}
+    two = "one bias" if biases == 1 else "two biases"
+    return Row(
+        module=recurrent.Recurrent,
+        task="sequence encoding",
+        inputs=series(50, 100),
+        paper=paper,
+        parameters=parameters,
+        convention=f"100 to 256, {two} for each gate",
+        fields={"cell": cell, "biases": biases, **before},
+        tiny=recurrent.TINY,
+        reference=reference,
+    )
+
+
+def _characters(cell: str, paper: str, parameters: int) -> Row:
+    """A row of a language model of characters."""
+    return Row(
+        module=language.RecurrentLM,
+        task="language",
+        inputs=tokens(64),
+        paper=GRAVES,
+        parameters=parameters,
+        convention="82 characters, 64 numbers each, 256 units, one bias for each gate",
+        fields={"cell": cell},
+        tiny=language.TINY,
+        notes=f"The cell: {paper.split(chr(44))[0]}. Learned by experiments.char_lm.",
+    )
 
 
 MODELS: dict[str, Row] = {
@@ -161,6 +228,70 @@ MODELS: dict[str, Row] = {
         figures=f"MNIST test error 0.92 % ({TUTORIALS}, lenet)",
         reference="Caffe's lenet.prototxt",
         notes="As in Caffe, only the dense layer has a ReLU; the tutorials use tanh.",
+    ),
+    "rnn": _recurrent("rnn", ELMAN, 91_392, "torch.nn.RNN"),
+    "lstm": _recurrent("lstm", HOCHREITER, 365_568, "keras.layers.LSTM"),
+    "lstm_two_biases": _recurrent("lstm", HOCHREITER, 366_592, "torch.nn.LSTM", 2),
+    "gru": _recurrent("gru", CHO, 274_176, "keras.layers.GRU(reset_after=False)"),
+    "gru_two_biases": _recurrent("gru", CHO, 274_944, "torch.nn.GRU", 2),
+    "jordan": Row(
+        module=recurrent.Jordan,
+        task="sequence encoding",
+        inputs=series(50, 100),
+        paper=JORDAN,
+        parameters=100 * 64 + 10 * 64 + 64 + 64 * 10 + 10,
+        convention="weights and biases, 100 to 10 by way of 64 units",
+        tiny=dict(outputs=3, features=4),
+        notes="The output comes back, not the state.",
+    ),
+    "char_lstm": _characters("lstm", HOCHREITER, 355_026),
+    "char_gru": _characters("gru", CHO, 272_850),
+    "char_gpt": Row(
+        module=transformer.GPT,
+        task="language",
+        inputs=tokens(64),
+        paper=RADFORD,
+        parameters=836_608,
+        convention="82 characters, 256 learned positions, 4 layers of 128; shared head",
+        tiny=transformer.TINY_GPT,
+        notes="GPT-2, small. Learned by experiments.char_lm.",
+    ),
+    "gpt2": Row(
+        module=transformer.GPT,
+        task="language",
+        inputs=tokens(64),
+        paper=RADFORD,
+        parameters=124_439_808,
+        convention="50,257 tokens, 1,024 learned positions; shared head",
+        fields=dict(
+            **{"vocabulary": 50_257, "features": 768, "heads": 12, "hidden": 3072},
+            **{"layers": 12, "longest": 1024, "dropout": 0.1},
+        ),
+        tiny=transformer.TINY_GPT,
+        reference="transformers.GPT2LMHeadModel",
+    ),
+    "transformer_base": Row(
+        module=transformer.Transformer,
+        task="translation",
+        inputs=pair(32, 32),
+        paper=VASWANI,
+        parameters=63_082_496,
+        convention="shared vocabulary of 37,000, all biases, none of the head",
+        tiny=transformer.TINY,
+        figures="WMT 2014 English-German BLEU 27.3 (the paper)",
+        reference="torch.nn.Transformer (which has two norms more)",
+    ),
+    "transformer_big": Row(
+        module=transformer.Transformer,
+        task="translation",
+        inputs=pair(32, 32),
+        paper=VASWANI,
+        parameters=214_245_376,
+        convention="shared vocabulary of 37,000, all biases, none of the head",
+        fields={"features": 1024, "heads": 16, "hidden": 4096, "dropout": 0.3},
+        tiny=transformer.TINY,
+        figures="WMT 2014 English-German BLEU 28.4 (the paper)",
+        reference="torch.nn.Transformer (which has two norms more)",
     ),
 }
 
@@ -253,6 +384,21 @@ def _tokens(step: int) -> Batch:
     return {"word": word, "document": np.arange(16, dtype=np.int32) // 4}
 
 
+def _truncated(axis_name: str | None = None) -> Learner:
+    model = create("char_lstm", **{**language.TINY, "layers": 1})
+    return truncated.learner(
+        model, optim.sgd(0.1), metrics={"bits": language.bits}, axis_name=axis_name
+    )
+
+
+def _streams(step: int) -> Batch:
+    """Four more tokens of 16 streams, in any order; one begins anew."""
+    rng = np.random.default_rng([5, step])
+    x = rng.integers(0, 11, (16, 5)).astype(np.int32)
+    index = rng.permutation(16).astype(np.int32)
+    return {"x": x[:, :-1], "y": x[:, 1:], "index": index, "first": index == step}
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -275,12 +421,16 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "supervised": LearnerRow(_supervised, _labelled),
     "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
+    "truncated": LearnerRow(_truncated, _streams),
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.sequence.transformer.Attention": "attention of a Layer",
+    "zoo.sequence.transformer.Layer": "layer of a Stack",
+    "zoo.sequence.transformer.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.lenet5_1998.SparseConv": "C3 of LeNet51998",
     "zoo.vision.lenet5_1998.Subsampling": "S2 and S4 of LeNet51998",
 }
