@@ -42,6 +42,12 @@ MACS = {
     "char_gru": 64 * (3 * 256 * 320 + 256 * 82),
     "char_gpt": gpt_macs(64, 128, 512, 4, 82),
     "gpt2": gpt_macs(64, 768, 3072, 12, 50_257),
+    # Both directions and the decoder; what attention and its sum take; three layers.
+    "seq2seq": (2 * 18 + 11) * 3 * 128 * (64 + 128)
+    + (11 * 128 + 18 * 256) * 128
+    + 11 * 18 * (128 + 256)
+    + 256 * 128
+    + 11 * (384 * 128 + 128 * 64),
     "transformer_base": translation_macs(32, 512, 2048),
     "transformer_big": translation_macs(32, 1024, 4096),
 }
@@ -64,6 +70,12 @@ ACTIVATIONS = {
     # Embeddings, norms, and of each layer the projections and the network.
     "char_gpt": 64 * (128 + 4 * (7 * 128 + 512) + 128 + 82),
     "gpt2": 64 * (768 + 12 * (7 * 768 + 3072) + 768 + 50_257),
+    # Embeddings; outputs and states of the layers; the dense ones; the logits again.
+    "seq2seq": (18 + 11) * 64
+    + (2 * 18 + 11 + 3) * 128
+    + 128
+    + 11 * (128 + 64)
+    + 11 * 64,
     "transformer_base": 32 * (2 * 512 + 6 * (19 * 512 + 2 * 2048)),
     "transformer_big": 32 * (2 * 1024 + 6 * (19 * 1024 + 2 * 4096)),
 }
@@ -76,6 +88,7 @@ INPUTS = dict.fromkeys(
 INPUTS |= dict.fromkeys(
     ("transformer_base", "transformer_big"), {"source": (32,), "target": (32,)}
 )
+INPUTS["seq2seq"] = {"source": (18,), "target": (11,)}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -34,6 +34,13 @@ COUNTS = {
     "char_gru": 82 * 64 + 3 * 256 * (64 + 256 + 1) + 257 * 82,
     "char_gpt": 836_608,
     "gpt2": 124_439_808,
+    # Embeddings, both directions, decoder, bridge, attention, and two dense layers.
+    "seq2seq": 2 * 64 * 64
+    + 3 * 3 * 128 * (64 + 128 + 1)
+    + (256 + 1) * 128
+    + (128 + 256 + 1) * 128
+    + (384 + 1) * 128
+    + (128 + 1) * 64,
     "transformer_base": 63_082_496,
     "transformer_big": 214_245_376,
 }

@@ -38,7 +38,7 @@ from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
-from zoo.sequence import language, recurrent, transformer, truncated
+from zoo.sequence import language, recurrent, seq2seq, transformer, truncated
 from zoo.vision import lenet, lenet5_1998
 
 LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
@@ -53,6 +53,7 @@ CHO = "Cho et al., EMNLP 2014, https://arxiv.org/abs/1406.1078"
 ELMAN = "Elman, Cognitive Science 1990, https://doi.org/10.1207/s15516709cog1402_1"
 JORDAN = "Jordan, ICS report 8604 1986, https://doi.org/10.1016/S0166-4115(97)80111-2"
 GRAVES = "Graves 2013, https://arxiv.org/abs/1308.0850"
+BAHDANAU = "Bahdanau et al., ICLR 2015, https://arxiv.org/abs/1409.0473"
 VASWANI = "Vaswani et al., NeurIPS 2017, https://arxiv.org/abs/1706.03762"
 RADFORD = (
     "Radford et al., OpenAI 2019, "
@@ -269,6 +270,16 @@ MODELS: dict[str, Row] = {
         ),
         tiny=transformer.TINY_GPT,
         reference="transformers.GPT2LMHeadModel",
+    ),
+    "seq2seq": Row(
+        module=seq2seq.Seq2Seq,
+        task="translation",
+        inputs=pair(18, 11),
+        paper=BAHDANAU,
+        parameters=370_240,
+        convention="64 tokens, 64 numbers each, 128 units, additive attention",
+        tiny=seq2seq.TINY,
+        notes="Attention after the recurrent layer. Learned by experiments.alignment.",
     ),
     "transformer_base": Row(
         module=transformer.Transformer,

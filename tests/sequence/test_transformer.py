@@ -106,14 +106,14 @@ def test_a_decoder_with_a_cache_is_the_decoder(translator):
         whole = model.apply(variables, x)
         memory = model.apply(variables, x["source"], mask, method="encode")
         memory = remember(variables["params"]["decoder"], memory, 2)
-        cache, found = model.initial_cache(2, 6), []
-        for t in range(6):
-            logits, cache = model.apply(
-                variables, x["target"][:, t : t + 1], memory, mask, cache,
-                method="decode",
-            )  # fmt: skip
-            found.append(logits)
-        return whole, jnp.concatenate(found, 1)
+
+        def step(cache, token):
+            given = (token[:, None], memory, mask, cache)
+            logits, cache = model.apply(variables, *given, method="decode")
+            return cache, logits[:, 0]
+
+        _, found = jax.lax.scan(step, model.initial_cache(2, 6), x["target"].T)
+        return whole, jnp.swapaxes(found, 0, 1)
 
     whole, found = both(x)
     np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-5)

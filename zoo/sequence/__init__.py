@@ -13,6 +13,10 @@ from zoo.sequence.recurrent import Jordan as Jordan
 from zoo.sequence.recurrent import Recurrent as Recurrent
 from zoo.sequence.recurrent_weights import params_from_keras as params_from_keras
 from zoo.sequence.recurrent_weights import params_from_torch as params_from_torch
+from zoo.sequence.search import beam as beam
+from zoo.sequence.search import greedy as greedy
+from zoo.sequence.seq2seq import Seq2Seq as Seq2Seq
+from zoo.sequence.seq2seq import stepper as stepper
 from zoo.sequence.transformer import GPT as GPT
 from zoo.sequence.transformer import Stack as Stack
 from zoo.sequence.transformer import Transformer as Transformer
