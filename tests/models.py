@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from zoo import catalog
@@ -44,6 +45,11 @@ def images(count: int = 64, seed: int = 0) -> dict[str, np.ndarray]:
 __all__ = ["ConvNet", "accuracy", "cross_entropy", "images"]
 
 
+def tiny(name: str, **more) -> nn.Module:
+    """A model of the table at its smallest size that has every branch."""
+    return catalog.create(name, **{**catalog.MODELS[name].tiny, **more})
+
+
 def forms() -> list[str]:
     """Models of the table, each form once.
 
@@ -51,27 +57,51 @@ def forms() -> list[str]:
     """
     found = {}
     for name, row in catalog.MODELS.items():
-        found.setdefault(catalog.create(name, num_classes=10, **row.tiny), name)
+        same = {"num_classes": 10} if row.task == "classification" else {}
+        found.setdefault(tiny(name, **same), name)
     return list(found.values())
 
 
 def families() -> list[str]:
-    """Models of the table, the first row of each class."""
+    """The same, but of image classifiers, which take seconds to compile, the first row
+    of each class."""
     found = {}
-    for name, row in catalog.MODELS.items():
-        found.setdefault(row.module, name)
+    for name in forms():
+        row = catalog.MODELS[name]
+        image = row.module.__module__.startswith("zoo.vision.")
+        found.setdefault(row.module if image else name, name)
     return list(found.values())
 
 
 SIDE = 32  # pixels that a tiny network gets, at most
-
-
-def images_of(name: str, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """Images for a model of the table at tiny size."""
-    _, h, w, c = catalog.MODELS[name].inputs(batch).shape
-    side = SIDES.get(catalog.MODELS[name].module.__name__, SIDE)
-    size = (batch, min(h, side), min(w, side), c)
-    return rng.uniform(size=size).astype(np.float32)
-
-
 SIDES = {"AlexNet": 64}  # families that need more
+
+
+def inputs(name: str, batch: int = 2, seed: int = 0):
+    """Random inputs of a tiny model: numbers from 0 to 1, tokens from 0 to 4."""
+    rng = np.random.default_rng(seed)
+    most = SIDES.get(catalog.MODELS[name].module.__name__, SIDE)
+
+    def draw(s):
+        if np.issubdtype(s.dtype, np.integer):
+            return rng.integers(0, 5, s.shape).astype(s.dtype)
+        shape = s.shape
+        if len(shape) == 4:
+            shape = (shape[0], *(min(side, most) for side in shape[1:3]), shape[3])
+        return rng.uniform(size=shape).astype(s.dtype)
+
+    return jax.tree.map(draw, catalog.MODELS[name].inputs(batch))
+
+
+def flat(outputs):
+    """All that a model puts out for an example, side by side; logits as they are."""
+    parts = [y.reshape(len(y), -1) for y in jax.tree.leaves(outputs)]
+    return jnp.concatenate(parts, 1)
+
+
+def flat_cross_entropy(outputs, batch):
+    return cross_entropy(flat(outputs), batch)
+
+
+def flat_accuracy(outputs, batch):
+    return accuracy(flat(outputs), batch)

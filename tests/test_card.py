@@ -9,6 +9,19 @@ from zoo.card import multiply_adds
 from zoo.catalog import MODELS, card, create
 from zoo.receptive import receptive_field
 
+
+def gpt_macs(time, width, hidden, layers, vocabulary):
+    """Four projections, scores and their sums, and the network; the head."""
+    layer = 4 * width**2 + 2 * time * width + 2 * width * hidden
+    return time * (layers * layer + width * vocabulary)
+
+
+def translation_macs(time, width, hidden):
+    """Source and target of one length; a decoder's layer attends twice."""
+    attends = 4 * width**2 + 2 * time * width
+    return time * (6 * (3 * attends + 2 * 2 * width * hidden) + width * 37_000)
+
+
 # Multiply-adds by hand: output elements times inputs of each, layer by layer.
 MACS = {
     "linear_softmax": 784 * 10,
@@ -18,6 +31,25 @@ MACS = {
     "lenet5_1998": 28 * 28 * 6 * 25 + 10 * 10 * 60 * 25 + 120 * 400 + 84 * 120,
     "lenet5": 28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10,
     "lenet_caffe": 24 * 24 * 20 * 25 + 8 * 8 * 50 * 500 + 800 * 500 + 500 * 10,
+    # 50 steps: the gates of 256 units from 100 inputs and from the units.
+    "rnn": 50 * 256 * 356,
+    "lstm": 50 * 4 * 256 * 356,
+    "lstm_two_biases": 50 * 4 * 256 * 356,
+    "gru": 50 * 3 * 256 * 356,
+    "gru_two_biases": 50 * 3 * 256 * 356,
+    "jordan": 50 * (64 * 110 + 10 * 64),
+    "char_lstm": 64 * (4 * 256 * 320 + 256 * 82),
+    "char_gru": 64 * (3 * 256 * 320 + 256 * 82),
+    "char_gpt": gpt_macs(64, 128, 512, 4, 82),
+    "gpt2": gpt_macs(64, 768, 3072, 12, 50_257),
+    # Both directions and the decoder; what attention and its sum take; three layers.
+    "seq2seq": (2 * 18 + 11) * 3 * 128 * (64 + 128)
+    + (11 * 128 + 18 * 256) * 128
+    + 11 * 18 * (128 + 256)
+    + 256 * 128
+    + 11 * (384 * 128 + 128 * 64),
+    "transformer_base": translation_macs(32, 512, 2048),
+    "transformer_big": translation_macs(32, 1024, 4096),
 }
 ACTIVATIONS = {
     "linear_softmax": 10,
@@ -26,11 +58,39 @@ ACTIVATIONS = {
     "lenet5_1998": 28 * 28 * 6 + 14 * 14 * 6 + 10 * 10 * 16 + 5 * 5 * 16 + 120 + 84,
     "lenet5": 28 * 28 * 6 + 10 * 10 * 16 + 120 + 84 + 10,
     "lenet_caffe": 24 * 24 * 20 + 8 * 8 * 50 + 500 + 10,
+    # The outputs of 50 steps, and the final state.
+    "rnn": 50 * 256 + 256,
+    "lstm": 50 * 256 + 2 * 256,
+    "lstm_two_biases": 50 * 256 + 2 * 256,
+    "gru": 50 * 256 + 256,
+    "gru_two_biases": 50 * 256 + 256,
+    "jordan": 50 * 10,
+    "char_lstm": 64 * (64 + 256 + 82) + 2 * 256,
+    "char_gru": 64 * (64 + 256 + 82) + 256,
+    # Embeddings, norms, and of each layer the projections and the network.
+    "char_gpt": 64 * (128 + 4 * (7 * 128 + 512) + 128 + 82),
+    "gpt2": 64 * (768 + 12 * (7 * 768 + 3072) + 768 + 50_257),
+    # Embeddings; outputs and states of the layers; the dense ones; the logits again.
+    "seq2seq": (18 + 11) * 64
+    + (2 * 18 + 11 + 3) * 128
+    + 128
+    + 11 * (128 + 64)
+    + 11 * 64,
+    "transformer_base": 32 * (2 * 512 + 6 * (19 * 512 + 2 * 2048)),
+    "transformer_big": 32 * (2 * 1024 + 6 * (19 * 1024 + 2 * 4096)),
 }
 # In units of 1e9, as torchvision counts them: its table of each model's weights.
 GIGA_MACS = {"resnet50": "4.089"}
 # 5, after pooling 6, after the second convolution 6 + 4 * 2; C5 sees everything.
 FIELDS = {"lenet5": (14, 14), "lenet_caffe": (14, 14), "lenet5_1998": (28, 28)}
+
+INPUTS = dict.fromkeys(
+    ("rnn", "lstm", "lstm_two_biases", "gru", "gru_two_biases", "jordan"), (50, 100)
+) | dict.fromkeys(("char_lstm", "char_gru", "char_gpt", "gpt2"), (64,))
+INPUTS |= dict.fromkeys(
+    ("transformer_base", "transformer_big"), {"source": (32,), "target": (32,)}
+)
+INPUTS["seq2seq"] = {"source": (18,), "target": (11,)}
 
 
 @pytest.mark.parametrize("name", MACS)
@@ -40,7 +100,7 @@ def test_counts_are_those_by_hand(name):
     assert found.macs == MACS[name]
     assert found.activations == ACTIVATIONS[name]
     assert found.receptive_field == FIELDS.get(name)
-    assert found.input == (28, 28, 1)
+    assert found.input == INPUTS.get(name, (28, 28, 1))
 
 
 @pytest.mark.parametrize("name", GIGA_MACS)

@@ -13,33 +13,38 @@ import pytest
 
 import optim
 import zoo
-from tests.models import images_of
+from tests.models import flat_accuracy, flat_cross_entropy, inputs, tiny
 from zoo import catalog
 
-NETWORKS = ("mlp", "lenet5_1998", "lenet5", "resnet18")  # the last: with BatchNorm
+NETWORKS = (
+    *("mlp", "lenet5_1998", "lenet5"),
+    *("resnet18", "char_gpt", "lstm"),  # with BatchNorm; of tokens; of sequences
+)
 
 
 def rows():
     """name -> build and the batch of a step."""
     found = {name: (row.build, row.at) for name, row in catalog.LEARNERS.items()}
     for name in NETWORKS:
-        row = catalog.MODELS[name]
 
-        def build(axis_name=None, name=name, row=row):
+        def build(axis_name=None, name=name):
             return zoo.supervised(
-                zoo.create(name, **row.tiny, axis_name=axis_name),
-                zoo.functional.cross_entropy,
+                tiny(name, axis_name=axis_name),
+                flat_cross_entropy,
                 optim.momentum(0.01),
-                metrics={"accuracy": zoo.metrics.accuracy},
+                metrics={"accuracy": flat_accuracy},
                 axis_name=axis_name,
                 ema=0.9,
             )
 
         def at(step, name=name):
             rng = np.random.default_rng([1, step])
-            x = images_of(name, 16, rng)
             y = rng.integers(0, 10, 16).astype(np.int32)
-            return {"x": x, "y": y, "index": rng.permutation(16).astype(np.int32)}
+            return {
+                "x": inputs(name, 16, step),
+                "y": y,
+                "index": rng.permutation(16).astype(np.int32),
+            }
 
         found[f"supervised {name}"] = (build, at)
     return found

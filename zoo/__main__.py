@@ -42,9 +42,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _list(pattern: str, task: str | None) -> None:
+    import jax
     from rich.console import Console
     from rich.table import Table
 
+    from zoo.card import shapes
     from zoo.catalog import MODELS
 
     names = zoo.list_models(pattern, task)
@@ -56,7 +58,7 @@ def _list(pattern: str, task: str | None) -> None:
     for name in names:
         row = MODELS[name]
         paper = row.paper.split(", http")[0]  # the card has the address
-        size = "x".join(map(str, row.inputs(1).shape[1:]))
+        size = shapes(jax.tree.map(lambda s: s.shape[1:], row.inputs(1)))
         table.add_row(name, row.task, size, f"{row.parameters:,}", paper)
     Console(markup=False).print(table)
 

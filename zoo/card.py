@@ -28,7 +28,7 @@ class Card(NamedTuple):
     Attributes:
         name: in the table.
         task: what it is for.
-        input: shape of one example.
+        input: shape of one example; of inputs in several parts, by name.
         parameters: how many it has.
         published_parameters: how many it should have; None if fields were overridden.
         convention: what the published count counts.
@@ -41,7 +41,7 @@ class Card(NamedTuple):
 
     name: str
     task: str
-    input: tuple[int, ...]
+    input: Any
     parameters: int
     published_parameters: int | None
     convention: str
@@ -64,7 +64,7 @@ class Card(NamedTuple):
         rows = [
             ("model", self.name),
             ("task", self.task),
-            ("input", "x".join(map(str, self.input))),
+            ("input", shapes(self.input)),
             ("parameters", f"{self.parameters:,}{published}"),
             ("multiply-adds", f"{self.macs:,} an example"),
             ("activations", f"{self.activations:,} an example"),
@@ -89,19 +89,34 @@ def describe(
         name: in the table.
         model: as it runs.
         published: as it was published; the same but for how it is computed.
-        inputs: ShapeDtypeStruct of one example, with the batch axis.
+        inputs: ShapeDtypeStruct of one example, with the batch axis, or a dict of
+            them.
         **known: the other fields of the card.
     """
     variables = jax.eval_shape(model.init, jax.random.key(0), inputs)
     return Card(
         name=name,
-        input=inputs.shape[1:],
+        input=jax.tree.map(lambda s: s.shape[1:], inputs),
         parameters=count(variables["params"]),
         macs=multiply_adds(published.apply, variables, inputs),
         activations=activations(published, variables, inputs),
         receptive_field=receptive_field(published, inputs),
         **known,
     )
+
+
+def shapes(tree: Any) -> str:
+    """Shapes as text: 28x28x1, or source 50, target 50.
+
+    Args:
+        tree: a tuple of sizes, or a dict of them.
+
+    >>> shapes({"source": (50,), "target": (49, 2)})
+    'source 50, target 49x2'
+    """
+    if isinstance(tree, Mapping):
+        return ", ".join(f"{name} {shapes(part)}" for name, part in tree.items())
+    return "x".join(map(str, tree))
 
 
 def count(tree: Any) -> int:

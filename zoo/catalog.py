@@ -40,6 +40,8 @@ from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
 from zoo.row import Row, image
+from zoo.sequence import language, truncated
+from zoo.sequence_table import SEQUENCE
 from zoo.vision import lenet, lenet5_1998
 from zoo.vision_table import VISION
 
@@ -127,6 +129,7 @@ MODELS: dict[str, Row] = {
         notes="As in Caffe, only the dense layer has a ReLU; the tutorials use tanh.",
     ),
     **VISION,
+    **SEQUENCE,
 }
 
 
@@ -218,6 +221,21 @@ def _tokens(step: int) -> Batch:
     return {"word": word, "document": np.arange(16, dtype=np.int32) // 4}
 
 
+def _truncated(axis_name: str | None = None) -> Learner:
+    model = create("char_lstm", **{**language.TINY, "layers": 1})
+    return truncated.learner(
+        model, optim.sgd(0.1), metrics={"bits": language.bits}, axis_name=axis_name
+    )
+
+
+def _streams(step: int) -> Batch:
+    """Four more tokens of 16 streams, in any order; one begins anew."""
+    rng = np.random.default_rng([5, step])
+    x = rng.integers(0, 11, (16, 5)).astype(np.int32)
+    index = rng.permutation(16).astype(np.int32)
+    return {"x": x[:, :-1], "y": x[:, 1:], "index": index, "first": index == step}
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -240,12 +258,16 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "supervised": LearnerRow(_supervised, _labelled),
     "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
+    "truncated": LearnerRow(_truncated, _streams),
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.sequence.transformer.Attention": "attention of a Layer",
+    "zoo.sequence.transformer.Layer": "layer of a Stack",
+    "zoo.sequence.transformer.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
     "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
     "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",

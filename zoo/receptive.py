@@ -24,12 +24,12 @@ def receptive_field(model: nn.Module, inputs: Any) -> tuple[int, int] | None:
 
     Args:
         model: of images, [B, H, W, C].
-        inputs: ShapeDtypeStruct of one example.
+        inputs: ShapeDtypeStruct of one example, or a pytree of them.
 
     Returns:
         Height and width in pixels, within the input; None without a feature map.
     """
-    if len(inputs.shape) != 4:
+    if len(getattr(inputs, "shape", ())) != 4:
         return None
     shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
     variables = jax.tree.map(

@@ -22,6 +22,7 @@ import jax
 import zoo.classical
 import zoo.functional
 import zoo.metrics
+from zoo.card import shapes
 from zoo.catalog import MODELS
 from zoo.data.table import SOURCES
 from zoo.errors import unknown
@@ -86,11 +87,9 @@ def models() -> str:
     """Every model of the catalog."""
     rows = []
     for name, row in MODELS.items():
-        shapes = [
-            "x".join(map(str, x.shape[1:])) for x in jax.tree.leaves(row.inputs(1))
-        ]
+        inputs = jax.tree.map(lambda s: s.shape[1:], row.inputs(1))
         size = f"{row.parameters:,}"
-        rows.append([f"`{name}`", ", ".join(shapes), size, cite(row.paper)])
+        rows.append([f"`{name}`", shapes(inputs), size, cite(row.paper)])
     return markdown(["model", "input", "parameters:", "paper"], rows)
 
 

@@ -24,3 +24,13 @@ from zoo.data.stream import to_float as to_float
 from zoo.data.stream import zipped as zipped
 from zoo.data.tabular import Table as Table
 from zoo.data.tabular import tabular as tabular
+from zoo.data.tasks import Task as Task
+from zoo.data.tasks import task as task
+from zoo.data.tasks import teach as teach
+from zoo.data.text import Characters as Characters
+from zoo.data.text import characters as characters
+from zoo.data.text import held_out as held_out
+from zoo.data.text import pieces as pieces
+from zoo.data.text import spell as spell
+from zoo.data.text import text as text
+from zoo.data.text import windows as windows

@@ -1,7 +1,7 @@
 """Drawing the embedded data sets from what their owners publish.
 
     python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE \
-        --tables FOLDER
+        --tables FOLDER --moby FILE
 
 `fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
 each of the ten classes, in the order of the owner's files. `digits.npz` holds the
@@ -9,9 +9,12 @@ each of the ten classes, in the order of the owner's files. `digits.npz` holds t
 x_train, y_train, x_test, y_test; all arrays are uint8. `photo.npz` holds one, `photo`:
 the middle of a photo of a flower, at half its size. The tables are CSV files with a
 line of names, the numbers as their owners wrote them, and the target last.
+`moby_dick.txt.gz` holds the first 70 chapters of the book, as UTF-8.
 """
 
 import argparse
+import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -158,6 +161,20 @@ def tables(folder: Path) -> dict[str, str]:
     return found
 
 
+def chapters(file: Path, count: int = 70) -> bytes:
+    """The first chapters of Moby Dick, from data.txt of stdlib's datasets.
+
+    Args:
+        file: the whole book; each chapter begins with a line "CHAPTER N. Title".
+        count: how many.
+    """
+    book = read_bytes(file)
+    end = re.search(rb"^CHAPTER %d\." % (count + 1), book, re.MULTILINE)
+    if not book.startswith(b"CHAPTER 1.") or end is None:
+        raise DataError(f"{file}: expected chapters 1 to {count + 1} and more")
+    return book[: end.start()].rstrip() + b"\n"
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes what was asked for; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -166,6 +183,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--digits", type=Path, help="optdigits.tes or digits.csv.gz")
     parser.add_argument("--photo", type=Path, help="scikit-learn's flower.jpg")
     parser.add_argument("--tables", type=Path, help="scikit-learn's datasets/data")
+    parser.add_argument("--moby", type=Path, help="data.txt of stdlib's moby-dick")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.fashion:
@@ -178,6 +196,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.tables:
         for name, text in tables(args.tables).items():
             (args.out / f"{name}.csv").write_text(text)
+    if args.moby:
+        packed = gzip.compress(chapters(args.moby), 9, mtime=0)
+        (args.out / "moby_dick.txt.gz").write_bytes(packed)
     return 0
 
 
