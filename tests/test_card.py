@@ -28,7 +28,11 @@ ACTIVATIONS = {
     "lenet_caffe": 24 * 24 * 20 + 8 * 8 * 50 + 500 + 10,
 }
 # In units of 1e9, as torchvision counts them: its table of each model's weights.
-GIGA_MACS = {"resnet50": "4.089"}
+GIGA_MACS = {
+    **{"alexnet_weird_trick": "0.714", "vgg16": "15.470", "squeezenet1_1": "0.349"},
+    **{"resnet18": "1.814", "mobilenet_v2": "0.301", "googlenet_bn": "1.498"},
+    **{"densenet121": "2.834", "resnext50_32x4d": "4.230"},
+}
 # 5, after pooling 6, after the second convolution 6 + 4 * 2; C5 sees everything.
 FIELDS = {"lenet5": (14, 14), "lenet_caffe": (14, 14), "lenet5_1998": (28, 28)}
 
