@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.references import torch, torchvision
+from tests.references import randomize, torch, torchvision
 from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
@@ -206,22 +206,6 @@ CASES = {
         {"blocks": (1, 1, 1, 1), "groups": 2, "base_width": 32},
     ),
 }
-
-
-def randomize(net):
-    """Every parameter and buffer, so that activations keep their size."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in net.state_dict().items():
-            if not tensor.is_floating_point():
-                continue
-            if tensor.ndim > 1:
-                fan = tensor[0].numel()
-                tensor.normal_(0, (2 / fan) ** 0.5, generator=generator)
-            elif name.endswith(("running_var", "weight")):
-                tensor.uniform_(0.5, 1.5, generator=generator)
-            else:
-                tensor.normal_(0, 0.1, generator=generator)
 
 
 def channels_last(tensor):

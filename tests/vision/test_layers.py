@@ -155,7 +155,9 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("densenet121", {}, (1, 31, 32, 3), "DenseNet takes .* at least 32"),
         ("densenet121", {"compression": 0.0}, (1, 32, 32, 3), "compression must be in"),
         ("densenet121", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
-        ("googlenet", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
+        ("googlenet", {}, (1, 38, 64, 3), "GoogLeNet takes .* at least 39"),
+        ("googlenet", {"modules": ("3",)}, (1, 64, 64, 3), "modules must be of 3a, 3b"),
+        ("googlenet_bn", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
         ("vgg16", {}, (224, 224, 3), r"VGG takes images \[B, H, W, C\]"),
     ],
 )
