@@ -59,6 +59,7 @@ ACCEPTANCE = {
     "killed": Entry("processes", "kills"),
     "lda": Entry("topics"),
     "mobilenet_v2": Entry("pretrained"),
+    "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,
     "optimizers": OPTIMIZERS,

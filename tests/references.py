@@ -44,4 +44,21 @@ torchvision = _import_torchvision()
 
 import timm  # noqa: E402  (it imports torchvision, so only now)
 
-__all__ = ["timm", "torch", "torchvision"]
+
+def randomize(net):
+    """Every parameter and buffer, so that activations keep their size."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, tensor in net.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            if tensor.ndim > 1:
+                fan = tensor[0].numel()
+                tensor.normal_(0, (2 / fan) ** 0.5, generator=generator)
+            elif name.endswith(("running_var", "weight")):
+                tensor.uniform_(0.5, 1.5, generator=generator)
+            else:
+                tensor.normal_(0, 0.1, generator=generator)
+
+
+__all__ = ["randomize", "timm", "torch", "torchvision"]

@@ -80,7 +80,11 @@ ACTIVATIONS = {
     "transformer_big": 32 * (2 * 1024 + 6 * (19 * 1024 + 2 * 4096)),
 }
 # In units of 1e9, as torchvision counts them: its table of each model's weights.
-GIGA_MACS = {"resnet50": "4.089"}
+GIGA_MACS = {
+    **{"alexnet_weird_trick": "0.714", "vgg16": "15.470", "squeezenet1_1": "0.349"},
+    **{"resnet18": "1.814", "mobilenet_v2": "0.301", "googlenet_bn": "1.498"},
+    **{"densenet121": "2.834", "resnext50_32x4d": "4.230"},
+}
 # 5, after pooling 6, after the second convolution 6 + 4 * 2; C5 sees everything.
 FIELDS = {"lenet5": (14, 14), "lenet_caffe": (14, 14), "lenet5_1998": (28, 28)}
 

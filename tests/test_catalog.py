@@ -58,7 +58,8 @@ DEEP = 60  # blocks: of so many it takes seconds only to trace a network
 
 
 def by_depth(name):
-    deep = sum(catalog.MODELS[name].fields.get("blocks", ())) > DEEP
+    blocks = catalog.MODELS[name].fields.get("blocks", ())
+    deep = sum(n for n in blocks if isinstance(n, int)) > DEEP
     return pytest.param(name, marks=[pytest.mark.slow] if deep else [])
 
 
@@ -235,6 +236,8 @@ def test_axis_name_is_for_those_that_have_it():
         ("mlp", {"parent": None}, "unknown field of mlp 'parent'"),
         ("mlp", {"num_classes": 0}, "num_classes must be an integer >= 1, got 0"),
         ("lenet5", {"num_classes": "ten"}, "num_classes must be .*got 'ten'"),
+        ("vgg16", {"blocks": (1, "2")}, "blocks must be like"),
+        ("mobilenet_v2", {"stages": (1, 2)}, "stages must be like"),
         ("lenet5_1998", {"dense": 1}, "dense must be like True, got 1"),
     ],
 )
@@ -250,4 +253,6 @@ def test_takes_what_is_alike():
     assert (model.num_classes, model.dropout) == (3, 0)
     assert tuple(model.widths) == (4, 5)
     assert catalog.create("lenet5", fast=True, num_classes=10).fast
+    blocks = ((3, 16, 8, True, False, 2),)
+    assert catalog.create("mobilenet_v3_small", blocks=blocks).blocks == blocks
     assert catalog.create("lenet_caffe", activate_maps=True, widths=()).widths == ()

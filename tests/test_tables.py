@@ -117,6 +117,22 @@ def test_results_are_the_newest_of_each_figure_with_its_seeds(tmp_path, monkeypa
     ]
 
 
+def test_comparisons_with_references_have_a_table_of_their_own(tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    monkeypatch.setattr(tables, "RESULTS", path)
+    assert tables.parity().startswith("Nothing is compared yet")
+    rows = [
+        "acceptance,parity.resnet18,x,0.5,,torchvision resnet18,,,,,0",
+        "acceptance,parity.resnet18,x,2e-06,,torchvision resnet18,,,,,0",
+        "acceptance,loop,steps,3,,,,,,,0",
+    ]
+    path.write_text("\n".join([COLUMNS, *rows]) + "\n")
+    (line,) = tables.parity().splitlines()[2:]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells == ["`resnet18`", "torchvision resnet18", "2e-06"]
+    assert "resnet18" not in tables.results()
+
+
 def test_the_picture_is_two_figures_side_by_side(tmp_path):
     (tmp_path / "figures").mkdir()
     sizes = [(30, 20), (50, 40)]  # width, height

@@ -385,7 +385,9 @@ def _alike(value: Any, default: Any) -> bool:
     """Whether a value may stand for a default; None as a default says nothing."""
     if isinstance(default, tuple):
         items = isinstance(value, tuple | list)
-        return items and all(_alike(v, d) for v in value for d in default[:1])
+        if not items or not default:
+            return items
+        return all(any(_alike(v, d) for d in default) for v in value)
     if isinstance(default, bool | str):
         return isinstance(value, type(default))
     kinds = {int: numbers.Integral, float: numbers.Real}

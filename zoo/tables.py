@@ -32,6 +32,7 @@ README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results.csv"
 PICTURE = ROOT / "pictures" / "compare_optimizers.png"
 PANELS = ("lenet5_curves.png", "paths_rosenbrock.png")  # of a run's figures
+PARITY = "parity."  # how the names of figures of benchmarks/parity.py begin
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -167,17 +168,36 @@ def data() -> str:
     return markdown(["data set", "image", "train + test:", "licence", ""], rows)
 
 
+def parity() -> str:
+    """Models that were compared with their references at full size."""
+    rows = []
+    for (name, _), row in sorted(_newest().items()):
+        if name.startswith(PARITY):
+            model = name.removeprefix(PARITY)
+            rows.append([f"`{model}`", row["reference"], _span([row], "value")])
+    if not rows:
+        return "Nothing is compared yet: `make acceptance ARGS=parity` does that."
+    return markdown(["model", "reference", "difference:"], rows)
+
+
 def results() -> str:
     """The newest rows of benchmarks/results.csv, the seeds of a figure in one line."""
     if not RESULTS.exists():
         return "Nothing is measured yet: `make acceptance` and `make bench` do that."
-    with RESULTS.open(newline="") as file:
-        newest = {(row["name"], row["seed"]): row for row in csv.DictReader(file)}
     figures: dict[str, list[dict]] = {}
-    for (name, _), row in sorted(newest.items()):
-        figures.setdefault(name, []).append(row)
+    for (name, _), row in sorted(_newest().items()):
+        if not name.startswith(PARITY):  # they have a table of their own
+            figures.setdefault(name, []).append(row)
     headers = ["figure", "value:", "reference", "ratio:", "claim"]
     return markdown(headers, map(_result, figures.values()))
+
+
+def _newest() -> dict[tuple[str, str], dict]:
+    """The last row of each figure and seed."""
+    if not RESULTS.exists():
+        return {}
+    with RESULTS.open(newline="") as file:
+        return {(row["name"], row["seed"]): row for row in csv.DictReader(file)}
 
 
 def _result(rows: list[dict]) -> list[str]:

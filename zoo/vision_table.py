@@ -11,8 +11,10 @@ from zoo.row import Row, image
 from zoo.vision import (
     alexnet,
     densenet,
+    efficientnet,
     googlenet,
     mobilenet_v2,
+    mobilenet_v3,
     resnet,
     squeezenet,
     vgg,
@@ -23,6 +25,7 @@ HE = "He et al., CVPR 2016, https://arxiv.org/abs/1512.03385"
 HE_PRE = "He et al., ECCV 2016, https://arxiv.org/abs/1603.05027"
 XIE = "Xie et al., CVPR 2017, https://arxiv.org/abs/1611.05431"
 ZAGORUYKO = "Zagoruyko and Komodakis, BMVC 2016, https://arxiv.org/abs/1605.07146"
+HOWARD = "Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244"
 HUANG = "Huang et al., CVPR 2017, https://arxiv.org/abs/1608.06993"
 IANDOLA = "Iandola et al., 2016, https://arxiv.org/abs/1602.07360"
 KRIZHEVSKY = (
@@ -33,6 +36,7 @@ KRIZHEVSKY_2014 = "Krizhevsky, 2014, https://arxiv.org/abs/1404.5997"
 SANDLER = "Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381"
 SIMONYAN = "Simonyan and Zisserman, ICLR 2015, https://arxiv.org/abs/1409.1556"
 SZEGEDY = "Szegedy et al., CVPR 2015, https://arxiv.org/abs/1409.4842"
+TAN = "Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946"
 ALL = "weights, biases, scales and shifts"
 
 
@@ -482,5 +486,74 @@ VISION: dict[str, Row] = {
         rules=googlenet.RULES,
         reference=f"{TORCH}.googlenet",
         figures="ImageNet top-1 69.78 % (torchvision)",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {"mobilenet_v3_large": (5_483_032, {})},
+        paper=HOWARD,
+        tiny=mobilenet_v3.TINY,
+        rules=mobilenet_v3.rules(mobilenet_v3.LARGE),
+        reference=f"{TORCH}.mobilenet_v3_large",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {
+            "mobilenet_v3_small": (
+                *(2_542_856,),
+                {"blocks": mobilenet_v3.SMALL, "last": 1024},
+            )
+        },
+        paper=HOWARD,
+        tiny=mobilenet_v3.TINY,
+        rules=mobilenet_v3.rules(mobilenet_v3.SMALL),
+        reference=f"{TORCH}.mobilenet_v3_small",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {
+            "mobilenet_v3_small_cifar": (
+                *(1_528_106,),
+                {
+                    **{"num_classes": 10, "blocks": mobilenet_v3.SMALL, "last": 1024},
+                    **{"stem_stride": 1, "dropout": 0.0},
+                },
+            )
+        },
+        paper=HOWARD,
+        inputs=CIFAR,
+        tiny={**mobilenet_v3.TINY, "stem_stride": 2, "dropout": 0.2},
+        notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {"efficientnet_b0": (5_288_548, {})},
+        paper=TAN,
+        tiny=efficientnet.TINY,
+        rules=efficientnet.RULES,
+        reference=f"{TORCH}.efficientnet_b0",
+        figures="ImageNet top-1 77.1 % (the paper)",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {"efficientnet_lite0": (4_652_008, {"lite": True})},
+        paper=TAN,
+        tiny={**efficientnet.TINY, "lite": True},
+        reference="timm's efficientnet_lite0",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {
+            "efficientnet_b0_cifar": (
+                *(4_020_358,),
+                {
+                    **{"num_classes": 10, "stages": efficientnet.CIFAR},
+                    **{"stem_stride": 1, "dropout": 0.0},
+                },
+            )
+        },
+        paper=TAN,
+        inputs=CIFAR,
+        tiny={**efficientnet.TINY, "dropout": 0.2},
+        notes="Two strides fewer, so that 32x32 ends as 4x4.",
     ),
 }

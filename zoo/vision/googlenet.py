@@ -50,7 +50,7 @@ MODULES = {  # 1x1; 3x3 and what is before it; 5x5 and before it; behind the poo
     "5b": (384, 192, 384, 48, 128, 128),
 }
 AUXILIARY = {"4a": 1, "4d": 2}  # the modules that have a head of their own
-TINY = dict(width=1 / 16)  # the size that the tests run
+TINY = dict(width=1 / 16, modules=("3b", "4e"))  # the size that the tests run
 RULES = (  # torchvision's names
     (r"conv(\d)\.conv", r"stem_\1"),
     (r"conv(\d)\.bn", r"stem_\1_norm"),
@@ -136,6 +136,7 @@ class GoogLeNet(nn.Module):
     Attributes:
         num_classes: logits of an example (K).
         width: multiplies the channels of all layers.
+        modules: those of `MODULES` that there are; 3b and 4e pool behind them.
         norm: with batch normalization, else as printed.
         wide: size of the largest kernel.
         auxiliary: with two more heads, see above.
@@ -152,6 +153,7 @@ class GoogLeNet(nn.Module):
 
     num_classes: int = 1000
     width: float = 1.0
+    modules: tuple[str, ...] = tuple(MODULES)
     norm: bool = False
     wide: int = 5
     auxiliary: bool = False
@@ -165,7 +167,12 @@ class GoogLeNet(nn.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> Any:  # [B, H, W, C] -> [B, K], or three of them
-        check("GoogLeNet", x, 32)
+        least = 32 if self.norm else 39  # whose last pooling is 3x3
+        check("GoogLeNet", x, least)
+        if not set(self.modules) <= set(MODULES):
+            raise ValueError(
+                f"modules must be of {', '.join(MODULES)}, got {self.modules}"
+            )
         kit = Kit(train, self.axis_name, self.dtype, self.fast, epsilon=1e-3)
         of = lambda channels: max(1, int(channels * self.width))
         squash = (lambda x: x) if self.norm else local_response_norm
@@ -174,8 +181,8 @@ class GoogLeNet(nn.Module):
         x = squash(pool(conv(x, of(64), 7, 2, "stem_1")))
         x = conv(conv(x, of(64), 1, 1, "stem_2"), of(192), 3, 1, "stem_3")
         x, others = output(self, "stem", pool(squash(x))), []
-        for name, channels in MODULES.items():
-            channels = tuple(map(of, channels))
+        for name in self.modules:
+            channels = tuple(map(of, MODULES[name]))
             x = Inception(
                 kit, channels, self.norm, self.wide, name=f"inception_{name}"
             )(x)

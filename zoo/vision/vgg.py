@@ -32,7 +32,7 @@ DEPTHS = {  # convolutions of each stage
     16: (2, 2, 3, 3, 3),
     19: (2, 2, 4, 4, 4),
 }
-TINY = dict(blocks=(1, 2), width=2, widths=(4,), size=2)  # what the tests run
+TINY = dict(blocks=(1, 2), width=4, widths=(16,), size=2)  # what the tests run
 
 
 class VGG(nn.Module):

@@ -1,0 +1,191 @@
+"""What the families share, and what each of them refuses."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import zoo
+import zoo.catalog
+from tests.models import images_of
+from zoo.card import multiply_adds
+from zoo.functional.losses import cross_entropy
+from zoo.vision import googlenet, layers, resnet
+
+# To compile quickly, for what runs once.
+quick = functools.partial(
+    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
+)
+
+
+def tiny(name, **fields):
+    model = zoo.create(name, **{**zoo.catalog.MODELS[name].tiny, **fields})
+    x = images_of(name, 2, np.random.default_rng(0))
+    variables = quick(model.init)(jax.random.key(0), x)
+    return model, variables, x
+
+
+def test_outputs_by_name():
+    model, variables, x = tiny("resnet20_cifar")
+    names = ["stem", "stage_1", "stage_1_block_0/conv_1", "stage_1_block_0", "pooled"]
+    both = lambda v: (layers.features(model, v, x, names), model.apply(v, x))
+    got, expected = quick(both)(variables)
+    assert set(got) == set(names)
+    np.testing.assert_array_equal(got["stage_1"], got["stage_1_block_0"])
+    assert got["stage_1_block_0/conv_1"].shape == (2, 32, 32, 4)
+    head = variables["params"]["head"]
+    logits = got["pooled"] @ head["kernel"] + head["bias"][None]
+    np.testing.assert_allclose(expected, logits, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="unknown output 'stage_9'.*'stage_1'"):
+        layers.features(model, variables, x, ["stage_9"])
+
+
+def test_nothing_is_stored_unless_asked_for():
+    model, variables, x = tiny("resnet20_cifar")
+    assert set(variables) == {"params", "batch_stats"}
+    train = lambda v: model.apply(v, x, train=True, mutable=["batch_stats"])
+    _, state = jax.eval_shape(train, variables)
+    assert set(state) == {"batch_stats"}
+
+
+def test_channel_shuffle():
+    x = jnp.arange(6).reshape(1, 1, 1, 6)
+    got = layers.channel_shuffle(x, 2)
+    assert got.reshape(-1).tolist() == [0, 3, 1, 4, 2, 5]
+    again = layers.channel_shuffle(got, 3)  # turned back
+    np.testing.assert_array_equal(again, x)
+    for groups in (4, 0):
+        with pytest.raises(ValueError, match=f"groups must divide .*got {groups}"):
+            layers.channel_shuffle(x, groups)
+
+
+@pytest.mark.parametrize(
+    "channels, expected", [(1, 8), (12, 16), (11.9, 16), (20, 24), (84, 88), (90, 88)]
+)
+def test_divisible(channels, expected):
+    assert layers.divisible(channels) == expected
+    assert expected >= 0.9 * channels
+
+
+def test_without_a_branch_a_residual_network_passes_its_stem_on():
+    """The last convolution of each block 0: the identity and option A remain."""
+    model, variables, x = tiny("resnet20_cifar")
+    for name, block in variables["params"].items():
+        if "block" in name:
+            block["conv_2"]["kernel"] *= 0
+    names = ["stem", "stage_1", "stage_2"]
+    got = quick(lambda v: layers.features(model, v, x, names))(variables)
+    np.testing.assert_allclose(got["stage_1"], got["stem"], atol=1e-6)
+    stem, stage = got["stem"], got["stage_2"]
+    np.testing.assert_allclose(stage[..., :4], stem[:, ::2, ::2], atol=1e-6)
+    assert not stage[..., 4:].any()
+
+
+def test_plain_is_the_residual_network_without_its_sums():
+    """With the same parameters: another function, of the same shapes."""
+    model, variables, x = tiny("resnet20_cifar")
+    plain, other, _ = tiny("plain20_cifar")
+    same = lambda a, b: a.shape == b.shape
+    assert jax.tree.all(jax.tree.map(same, variables, other))
+    for name, block in variables["params"].items():
+        if "block" in name:
+            block["conv_2"]["kernel"] *= 0
+    got = quick(lambda v: layers.features(plain, v, x, ["stage_1"]))(variables)
+    assert not got["stage_1"].any()
+
+
+def test_the_stride_of_a_bottleneck_may_be_in_front():
+    """As printed: the same parameters, fewer multiply-adds, another function."""
+    row = zoo.catalog.MODELS["resnet50"]
+    shapes, macs = [], []
+    for first in (False, True):
+        model = zoo.create("resnet50", **row.published, stride_first=first)
+        shape = jax.eval_shape(model.init, jax.random.key(0), row.inputs(1))
+        shapes.append(shape)
+        macs.append(multiply_adds(model.apply, shape, row.inputs(1)))
+    assert jax.tree.all(jax.tree.map(lambda a, b: a.shape == b.shape, *shapes))
+    assert [f"{count / 1e9:.3f}" for count in macs] == ["4.089", "3.858"]
+
+
+def test_dropout_draws_in_training_only():
+    model, variables, x = tiny("mobilenet_v2", dropout=0.5)
+
+    @functools.partial(quick, static_argnums=1)
+    def run(seed, train):
+        rngs = {"dropout": jax.random.key(seed)}
+        return model.apply(
+            variables, x, train=train, mutable=["batch_stats"], rngs=rngs
+        )[0]
+
+    one, two, three = run(0, True), run(1, True), run(0, True)
+    np.testing.assert_array_equal(one, three)
+    assert (np.asarray(one) != np.asarray(two)).any()
+    np.testing.assert_array_equal(run(0, False), run(1, False))
+
+
+def test_half_precision_is_a_field():
+    model, variables, x = tiny("resnet20_cifar", dtype=jnp.bfloat16)
+    assert jax.eval_shape(model.apply, variables, x).dtype == jnp.bfloat16
+    assert all(v.dtype == jnp.float32 for v in jax.tree.leaves(variables))
+
+
+def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
+    logits = jnp.array([[1.0, 2.0, 0.5]])
+    batch = {"y": jnp.array([2])}
+    assert googlenet.auxiliary_loss(logits, batch) == cross_entropy(logits, batch)
+    total, weight = googlenet.auxiliary_loss((logits, logits, logits), batch)
+    np.testing.assert_allclose(total, 1.6 * cross_entropy(logits, batch)[0], 1e-6)
+    assert weight == 1
+
+
+@pytest.mark.parametrize(
+    "name, fields, shape, message",
+    [
+        ("resnet18", {}, (1, 31, 64, 3), "ResNet takes .* at least 32, got"),
+        ("resnet20_cifar", {}, (1, 32, 3, 3), "ResNet takes .* at least 4, got"),
+        ("resnet18", {"stem": "7x7"}, (1, 64, 64, 3), "stem must be one of imagenet"),
+        ("resnet18", {"shortcut": "A"}, (1, 64, 64, 3), "shortcut must be one of proj"),
+        ("mobilenet_v2", {}, (1, 31, 31, 3), "MobileNetV2 takes .* at least 32"),
+        ("vgg16", {}, (1, 224, 31, 3), "VGG takes .* at least 32"),
+        ("alexnet", {}, (1, 62, 224, 3), "AlexNet takes .* at least 63"),
+        ("alexnet", {"maps": (1, 2)}, (1, 64, 64, 3), "maps must be five numbers"),
+        ("squeezenet1_0", {}, (1, 20, 20, 3), "SqueezeNet takes .* at least 21"),
+        ("densenet121", {}, (1, 31, 32, 3), "DenseNet takes .* at least 32"),
+        ("densenet121", {"compression": 0.0}, (1, 32, 32, 3), "compression must be in"),
+        ("densenet121", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
+        ("googlenet", {}, (1, 38, 64, 3), "GoogLeNet takes .* at least 39"),
+        ("googlenet", {"modules": ("3",)}, (1, 64, 64, 3), "modules must be of 3a, 3b"),
+        ("googlenet_bn", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
+        ("vgg16", {}, (224, 224, 3), r"VGG takes images \[B, H, W, C\]"),
+    ],
+)
+def test_refuses(name, fields, shape, message):
+    model = zoo.create(name, **fields)
+    x = jax.ShapeDtypeStruct(shape, jnp.float32)
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(model.init, jax.random.key(0), x)
+
+
+def test_other_channels_than_the_variables_have_are_refused():
+    model, variables, x = tiny("resnet20_cifar")
+    with pytest.raises(Exception, match="kernel"):
+        model.apply(variables, x[..., :1])
+
+
+def test_the_reference_s_names_of_another_depth_are_refused():
+    """All that is missing and all that has no place is named."""
+    of = lambda **fields: resnet.ResNet(num_classes=3, width=4, **fields)
+    x = jnp.zeros((1, 32, 32, 3))
+    shapes = jax.eval_shape(of(blocks=(1, 1)).init, jax.random.key(0), x)
+    tensors = {
+        "conv1.weight": np.ones((4, 3, 7, 7)),
+        "layer1.1.conv1.weight": np.ones((4, 4, 3, 3)),
+        "fc.weight": np.ones((2, 8)),
+    }
+    with pytest.raises(zoo.convert.WeightsError) as caught:
+        zoo.convert.assign(tensors, shapes, resnet.RULES)
+    assert caught.value.extra == ("layer1.1.conv1.weight",)
+    assert caught.value.misshapen == ("fc.weight",)
+    assert "params/stage_1_block_0/conv_1/kernel" in caught.value.missing

@@ -1,0 +1,125 @@
+"""EfficientNet-B0: inverted residuals with squeeze-excite, for a given budget.
+
+    x -> unit 3x3/2 -> inverted residuals of seven stages -> unit 1x1 -> mean -> dense
+
+    f(x) = x s(x)                       s the logistic function: swish, or SiLU
+    e    = x s(W2 f(W1 mean(x)))        W1 to a quarter of the block's input channels
+
+A stage (t, k, c, n, s) is n blocks with kernels k x k, of c channels, t times as wide
+inside; the first has stride s. B0 is the network that a search found at 0.39 G
+multiply-adds; the others of the paper are it, deeper and wider at once. Lite0 is for
+devices without floats: no squeeze-excite, and f = min(max(., 0), 6).
+
+Outputs by name: stem, stage_1, ..., last, pooled.
+
+Shapes: B examples, H height, W width, C channels, K classes.
+Differs from the paper: blocks are not dropped at random in training.
+
+References:
+    Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural
+    networks", ICML 2019, https://arxiv.org/abs/1905.11946, table 1
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from zoo.vision.layers import InvertedResidual, Kit, check, output
+
+Stages = tuple[tuple[int, int, int, int, int], ...]
+STAGES: Stages = (  # t, k, c, n, s
+    (1, 3, 16, 1, 1),
+    (6, 3, 24, 2, 2),
+    (6, 5, 40, 2, 2),
+    (6, 3, 80, 3, 2),
+    (6, 5, 112, 3, 1),
+    (6, 5, 192, 4, 2),
+    (6, 3, 320, 1, 1),
+)
+CIFAR: Stages = tuple((t, k, c, n, 1 if c == 24 else s) for t, k, c, n, s in STAGES)
+TINY = dict(  # the size that the tests run
+    stages=((1, 3, 8, 1, 1), (2, 5, 8, 2, 2)), stem=8, last=16, stem_stride=2
+)
+RULES = (  # torchvision's names of blocks that widen, and of the first stage's
+    (r"features\.0\.0", "stem_conv"),
+    (r"features\.0\.1", "stem_conv_norm"),
+    (r"features\.1\.(\d+)\.block\.0\.0", r"stage_1_block_\1/depthwise"),
+    (r"features\.1\.(\d+)\.block\.0\.1", r"stage_1_block_\1/depthwise_norm"),
+    (r"features\.1\.(\d+)\.block\.1\.fc(\d)", r"stage_1_block_\1/squeeze_\2"),
+    (r"features\.1\.(\d+)\.block\.2\.0", r"stage_1_block_\1/project"),
+    (r"features\.1\.(\d+)\.block\.2\.1", r"stage_1_block_\1/project_norm"),
+    (r"features\.(\d)\.(\d+)\.block\.0\.0", r"stage_\1_block_\2/expand"),
+    (r"features\.(\d)\.(\d+)\.block\.0\.1", r"stage_\1_block_\2/expand_norm"),
+    (r"features\.(\d)\.(\d+)\.block\.1\.0", r"stage_\1_block_\2/depthwise"),
+    (r"features\.(\d)\.(\d+)\.block\.1\.1", r"stage_\1_block_\2/depthwise_norm"),
+    (r"features\.(\d)\.(\d+)\.block\.2\.fc(\d)", r"stage_\1_block_\2/squeeze_\3"),
+    (r"features\.(\d)\.(\d+)\.block\.3\.0", r"stage_\1_block_\2/project"),
+    (r"features\.(\d)\.(\d+)\.block\.3\.1", r"stage_\1_block_\2/project_norm"),
+    (r"features\.\d\.0", "last_conv"),
+    (r"features\.\d\.1", "last_conv_norm"),
+    (r"classifier\.1", "head"),
+)
+
+
+class EfficientNet(nn.Module):
+    """Classifier of images.
+
+    Attributes:
+        num_classes: logits of an example (K).
+        stages: (t, k, c, n, s) each, see above.
+        stem: channels of the first convolution.
+        stem_stride: of the first convolution.
+        last: channels of the last convolution.
+        lite: without squeeze-excite, and with min(max(., 0), 6).
+        dropout: rate before the head.
+        dtype: of the computation; None for that of the input.
+        axis_name: of the devices over which BatchNorm takes its statistics.
+        fast: compute the convolutions by `zoo.functional.convolve`; False as
+            published, with the same result.
+
+    Raises:
+        ValueError: an image smaller than the strides.
+    """
+
+    num_classes: int = 1000
+    stages: Stages = STAGES
+    stem: int = 32
+    stem_stride: int = 2
+    last: int = 1280
+    lite: bool = False
+    dropout: float = 0.2
+    dtype: Any = None
+    axis_name: str | None = None
+    fast: bool = True
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
+    ) -> jax.Array:  # [B, H, W, C] -> [B, K]
+        least = self.stem_stride
+        for *_, stride in self.stages:
+            least *= stride
+        check("EfficientNet", x, least)
+        kit = Kit(train, self.axis_name, self.dtype, self.fast)
+        act = nn.relu6 if self.lite else nn.silu
+        x = kit.unit(x, self.stem, 3, self.stem_stride, act, name="stem_conv")
+        output(self, "stem", x)
+        for i, (times, kernel, channels, count, stride) in enumerate(self.stages, 1):
+            for j in range(count):
+                x = InvertedResidual(
+                    kit,
+                    expanded=times * x.shape[-1],
+                    features=channels,
+                    kernel=kernel,
+                    stride=1 if j else stride,
+                    act=act,
+                    squeeze=0 if self.lite else max(1, x.shape[-1] // 4),
+                    squeeze_act=act,
+                    name=f"stage_{i}_block_{j}",
+                )(x)
+            output(self, f"stage_{i}", x)
+        x = output(self, "last", kit.unit(x, self.last, 1, 1, act, name="last_conv"))
+        x = output(self, "pooled", x.mean((1, 2)))  # -> [B, C]
+        x = kit.dropout(x, self.dropout, index, "dropout")
+        return kit.dense(x, self.num_classes, "head")  # -> [B, K]
