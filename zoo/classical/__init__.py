@@ -4,7 +4,9 @@ from zoo.classical import affinities as affinities
 from zoo.classical import conjugate as conjugate
 from zoo.classical import corpus as corpus
 from zoo.classical import features as features
+from zoo.classical import forest as forest
 from zoo.classical import gaussians as gaussians
+from zoo.classical import growth as growth
 from zoo.classical import incremental_pca as incremental_pca
 from zoo.classical import irls as irls
 from zoo.classical import kernels as kernels
@@ -22,6 +24,7 @@ from zoo.classical import neighbors as neighbors
 from zoo.classical import pca as pca
 from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
+from zoo.classical import pruning as pruning
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne

@@ -107,3 +107,26 @@ def at_most(name: str, value: int, high: int, what: str) -> int:
             f"got {value!r}"
         )
     return int(value)
+
+
+def classes(y: jax.typing.ArrayLike, num_classes: int | None) -> int:
+    """K, static: how many classes there are.
+
+    Args:
+        y: labels, 0 or more.
+        num_classes: K, or None to count up to the largest label.
+
+    Raises:
+        ValueError: a label of K or more, or neither a K nor labels that can be read.
+
+    >>> classes([0, 2], None)
+    3
+    """
+    if isinstance(y, jax.core.Tracer):
+        if num_classes is None:
+            raise ValueError("num_classes must be given where y is traced, got None")
+        return num_classes
+    most = int(np.max(np.asarray(y), initial=0)) + 1
+    if num_classes is not None and num_classes < most:
+        raise ValueError(f"num_classes must be at least {most}, got {num_classes}")
+    return most if num_classes is None else num_classes
