@@ -17,6 +17,7 @@ from zoo.classical import neighbors as neighbors
 from zoo.classical import pca as pca
 from zoo.classical import perceptron as perceptron
 from zoo.classical import pruning as pruning
+from zoo.classical import queue as queue
 from zoo.classical import seeding as seeding
 from zoo.classical import som as som
 from zoo.classical import splits as splits
