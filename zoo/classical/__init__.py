@@ -1,6 +1,8 @@
 """Classical learners."""
 
 from zoo.classical import affinities as affinities
+from zoo.classical import binning as binning
+from zoo.classical import boosting as boosting
 from zoo.classical import conjugate as conjugate
 from zoo.classical import corpus as corpus
 from zoo.classical import features as features
@@ -29,8 +31,11 @@ from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne
 from zoo.classical import sne_exact as sne_exact
+from zoo.classical import queue as queue
 from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
+from zoo.classical import splits as splits
 from zoo.classical import svm as svm
 from zoo.classical import topics as topics
+from zoo.classical import tree as tree
 from zoo.classical.mlp import MLP as MLP

@@ -37,12 +37,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.classical import splits
+from zoo.classical import queue, splits
 from zoo.classical.binning import Bins
+from zoo.classical.queue import (
+    AGAIN,
+    DEPTH,
+    MIXED_LEFT,
+    MIXED_RIGHT,
+    NODE,
+    PATH,
+    START,
+    TRIED,
+)
 
 CELLS = 2**18  # of a chunk's histogram
 BLOCK = 8192  # examples that go into it at once
-SHORT = 1024  # numbers that are summed by a triangle of them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,17 +130,6 @@ class _Grown(NamedTuple):
     depth: jax.Array  # int32 [T]
 
 
-# Numbers of one thing stand in a row of a matrix: one scatter moves them all.
-START, NODE, DEPTH, PATH, TRIED = range(5)  # of a slot: int32 [A + C + 1, 5]
-# START: where its rows start; behind the last slot, where they end. NODE: t M + its
-# number in tree t. PATH: turns from the root as binary digits. TRIED: how often no
-# split was found.
-FEATURE, BIN, LEFT, FLAGS = range(4)  # what was made of a slot: int32 [A + C, 4]
-# BIN: right from it on. LEFT: t M + the left child, or -1. FLAGS: sums of the three.
-AGAIN, MIXED_LEFT, MIXED_RIGHT = 1, 2, 4  # try other features; children not pure
-# A row is an example in a slot, int32 [S + P, 2]: t N + the example, the slot.
-
-
 @functools.partial(jax.jit, static_argnames=("rules",))
 def grow(
     keys: jax.Array | None,
@@ -191,7 +189,7 @@ def grow(
         trees = jax.lax.while_loop(
             lambda carry: carry[0] > 0,
             lambda carry: _level(data, rules, *carry),
-            (*_first(data, rules, ones), trees),
+            (*queue.first(data, rules, ones), trees),
         )[3]
     first = own[::m].reshape(-1, 1)
     return Trees(
@@ -245,47 +243,21 @@ def _roots(y, weight, rules):  # -> [T, Q]
     return rules.total(jnp.stack([weight.sum(1), (weight * y).sum(1)], 1))
 
 
-def _first(data, rules, weight):
-    """How many slots there are, the slots, and the rows: each root has a slot."""
-    t, n = weight.shape
-    size = t * n
-    kept = weight > 0
-    kept = kept & (rules.total(kept.sum(1)) >= rules.min_samples_split).reshape(-1, 1)
-    number = kept.sum(1, dtype=jnp.int32)
-    slots = jnp.zeros((data.slots + data.chunk + 1, 5), jnp.int32)
-    trees = jnp.arange(t, dtype=jnp.int32)
-    slots = (
-        slots.at[:t, START]
-        .set(_before(number))
-        .at[t, START]
-        .set(number.sum(dtype=jnp.int32))
-    )
-    slots = slots.at[:t, NODE].set(trees * data.nodes).at[:t, PATH].set(1)
-    rows = jnp.stack([jnp.arange(size, dtype=jnp.int32), jnp.repeat(trees, n)], 1)
-    end = jnp.zeros((data.block, 2), jnp.int32)
-    if data.weight is None:  # all or none is kept
-        return jnp.asarray(t, jnp.int32), slots, jnp.concatenate([rows, end])
-    kept = kept.reshape(-1)
-    to = jnp.where(kept, _before(kept), size + data.block)
-    empty = jnp.zeros((size + data.block, 2), jnp.int32)
-    return jnp.asarray(t, jnp.int32), slots, _put(empty, to, rows)
-
-
 def _level(data, rules, count, slots, rows, trees):
     """All nodes that wait are split, and those of their children wait that may be."""
 
     def chunk(carry):
         at, made, trees = carry
         some, trees = _split(data, rules, count, slots, rows, trees, at)
-        return at + data.chunk, _write(made, some, at), trees
+        return at + data.chunk, queue.write(made, some, at), trees
 
     zero = jnp.zeros((), jnp.int32)
     start = zero, jnp.zeros((data.slots + data.chunk, 4), jnp.int32), trees
-    _, made, trees = _until(count, chunk, start, data.chunk == data.slots)
+    _, made, trees = queue.until(count, chunk, start, data.chunk == data.slots)
     end = slots[count, START]
-    goes, lefts = _sides(data, end, rows, made)
-    count, slots, moves = _children(data, rules, count, slots, made, lefts)
-    return count, slots, _moved(data, end, rows, goes, moves), trees
+    goes, lefts = queue.sides(data, end, rows, made)
+    count, slots, moves = queue.children(data, rules, count, slots, made, lefts)
+    return count, slots, queue.moved(data, end, rows, goes, moves), trees
 
 
 def _split(data, rules, count, slots, rows, trees, at):
@@ -326,9 +298,9 @@ def _split(data, rules, count, slots, rows, trees, at):
     child = jnp.where(split, left, out).reshape(-1, 1) + jnp.array([[0, 1]], jnp.int32)
     sums = jnp.stack([found.left.T, found.right.T], 1)  # [C, 2, Q]
     trees = _Grown(
-        places=_put(trees.places, to, jnp.stack([feature, left], 1)),
-        splits=_put(trees.splits, to, jnp.stack([threshold, gain], 1)),
-        sums=_put(trees.sums, child, sums),
+        places=queue.put(trees.places, to, jnp.stack([feature, left], 1)),
+        splits=queue.put(trees.splits, to, jnp.stack([threshold, gain], 1)),
+        sums=queue.put(trees.sums, child, sums),
         nodes=trees.nodes.at[tree].add(2 * split.astype(jnp.int32)),
         depth=trees.depth.at[tree].max(jnp.where(split, some[:, DEPTH] + 1, 0)),
     )
@@ -404,135 +376,7 @@ def _histogram(data, rules, rows, features, at, first, end):
 
     ends = jnp.full((c, 2), -jnp.inf, dtype)
     start = first, jnp.zeros(b * q * c * f, dtype), ends
-    _, h, ends = _until(end, block, start, len(rows) == 2 * data.block)
+    _, h, ends = queue.until(end, block, start, len(rows) == 2 * data.block)
     if rules.axis_name and not rules.classes:
         ends = jax.lax.pmax(ends, rules.axis_name)
     return rules.total(h).reshape(b, q, c, f), ends[:, 0] <= -ends[:, 1]
-
-
-def _sides(data, end, rows, made):
-    """Whether each row goes left, and how many of each slot do."""
-    n = len(data.bins.codes)
-
-    def block(carry):
-        first, goes, lefts = carry
-        some = jax.lax.dynamic_slice_in_dim(rows, first, data.block)
-        what = made[some[:, 1]]  # [P, 4]
-        left = data.bins.codes[some[:, 0] % n, what[:, FEATURE]] < what[:, BIN]
-        left = left | (what[:, FLAGS] == AGAIN)
-        inside = first + jnp.arange(data.block, dtype=jnp.int32) < end
-        left = (left & inside).astype(jnp.int32)
-        lefts = lefts.at[some[:, 1]].add(left)
-        return first + data.block, _write(goes, left, first), lefts
-
-    zero = jnp.zeros((), jnp.int32)
-    start = zero, jnp.zeros(len(rows), jnp.int32), jnp.zeros(len(made), jnp.int32)
-    return _until(end, block, start, len(rows) == 2 * data.block)[1:]
-
-
-def _children(data, rules, count, slots, made, lefts):
-    """The slots of the next level, and how the rows move there.
-
-    Returns:
-        Their number; the slots; and moves, int32 [A + C, 2, 2], for each slot and side:
-        the new slot, or -1, and the place there of the first row less the number of
-        rows of all slots before this one that go to that side.
-    """
-    c = data.chunk
-
-    def chunk(carry):
-        at, done, new, moves = carry
-        some = jax.lax.dynamic_slice_in_dim(slots, at, c + 1)
-        what = jax.lax.dynamic_slice_in_dim(made, at, c)
-        inside = at + jnp.arange(c, dtype=jnp.int32) < count
-        start = some[:-1, START]
-        every = jnp.where(inside, some[1:, START] - start, 0)
-        left = jax.lax.dynamic_slice_in_dim(lefts, at, c)
-        some = some[:-1]
-        rows = jnp.stack([left, every - left], 1)  # [C, 2]
-        again = inside & (what[:, FLAGS] == AGAIN)
-        split = inside & (what[:, LEFT] >= 0) & ~again
-        if rules.max_depth is not None:
-            split = split & (some[:, DEPTH] + 1 < rules.max_depth)
-        bits = jnp.array([[MIXED_LEFT, MIXED_RIGHT]], jnp.int32)
-        live = (what[:, FLAGS].reshape(-1, 1) & bits) > 0
-        live = live & split.reshape(-1, 1)
-        live = live & (rules.total(rows) >= rules.min_samples_split)
-        again = again.reshape(-1, 1)
-        live = live | (again & jnp.array([[True, False]]))
-        # Numbers of slots and rows of the next level, and of rows here that go left.
-        here = jnp.stack([live.astype(jnp.int32), jnp.where(live, rows, 0)], 2)
-        here = jnp.concatenate([here, jnp.stack([rows[:, :1], 0 * rows[:, :1]], 1)], 2)
-        here = here.reshape(2 * c, 3)
-        before = done.reshape(1, 3) + _before(here)
-        mine, first, gone = before.T.reshape(3, c, 2)
-        side = jnp.array([[0, 1]], jnp.int32)
-        table = [
-            first,
-            jnp.where(again, some[:, NODE, None], what[:, LEFT, None] + side),
-            jnp.where(again, some[:, DEPTH, None], some[:, DEPTH, None] + 1) + 0 * side,
-            jnp.where(again, some[:, PATH, None], 2 * some[:, PATH, None] + side),
-            jnp.where(again, some[:, TRIED, None] + 1, 0) + 0 * side,
-        ]
-        new = _put(new, jnp.where(live, mine, len(slots)), jnp.stack(table, 2))
-        gone = jnp.stack([gone[:, 0], start - gone[:, 0]], 1)
-        moves = _write(
-            moves, jnp.stack([jnp.where(live, mine, -1), first - gone], 2), at
-        )
-        return at + c, done + here.sum(0, dtype=jnp.int32), new, moves
-
-    zero, none = jnp.zeros((), jnp.int32), jnp.zeros(3, jnp.int32)
-    start = zero, none, slots, jnp.zeros((len(made), 2, 2), jnp.int32)
-    _, done, slots, moves = _until(count, chunk, start, c == data.slots)
-    return done[0], slots.at[done[0], START].set(done[1]), moves
-
-
-def _moved(data, end, rows, goes, moves):
-    """The rows in the order of the next level's slots."""
-
-    def block(carry):
-        first, lefts, new = carry
-        some = jax.lax.dynamic_slice_in_dim(rows, first, data.block)
-        left = jax.lax.dynamic_slice_in_dim(goes, first, data.block)
-        at = first + jnp.arange(data.block, dtype=jnp.int32)
-        before = lefts + _before(left)
-        move = moves[some[:, 1], 1 - left]  # [P, 2]
-        place = move[:, 1] + jnp.where(left > 0, before, at - before)
-        place = jnp.where((at < end) & (move[:, 0] >= 0), place, len(rows))
-        new = _put(new, place, jnp.stack([some[:, 0], move[:, 0]], 1))
-        return first + data.block, lefts + left.sum(dtype=jnp.int32), new
-
-    zero = jnp.zeros((), jnp.int32)
-    start = zero, zero, jnp.zeros_like(rows)
-    return _until(end, block, start, len(rows) == 2 * data.block)[2]
-
-
-def _until(end, part, carry, once):
-    """Part after part until carry[0], which it moves on, comes to the end.
-
-    Where all fits in one part there is no loop: it compiles faster.
-    """
-    if once:
-        return part(carry)
-    return jax.lax.while_loop(lambda carry: carry[0] < end, part, carry)
-
-
-def _before(numbers):
-    """Sums of all that come before, int32 [n, ...] -> [n, ...]."""
-    numbers = numbers.astype(jnp.int32)
-    n = len(numbers)
-    if n > SHORT:
-        return jnp.cumsum(numbers, 0, dtype=jnp.int32) - numbers
-    # Compiles in a tenth of the time.
-    lower = jnp.tri(n, k=-1, dtype=bool).reshape(n, n, *[1] * (numbers.ndim - 1))
-    return jnp.where(lower, numbers[None], 0).sum(1, dtype=jnp.int32)
-
-
-def _put(array, index, values):
-    """Values at indices that all differ; what is out of range is left out."""
-    return array.at[index].set(values, mode="drop")
-
-
-def _write(whole, part, at):
-    """A whole with a part of it replaced, from row `at` on."""
-    return jax.lax.dynamic_update_slice_in_dim(whole, part, at, 0)
