@@ -27,11 +27,11 @@ from zoo.classical import pca as pca
 from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
 from zoo.classical import pruning as pruning
+from zoo.classical import queue as queue
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne
 from zoo.classical import sne_exact as sne_exact
-from zoo.classical import queue as queue
 from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
 from zoo.classical import splits as splits
