@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, softmax
 
 import zoo
-from zoo.classical import boosting, tree
+from zoo.classical import boosting, boosting_losses, tree
 
 KEY = jax.random.key(0)
 
@@ -70,7 +70,7 @@ def by_hand(x, y, loss, form, rounds=5, rate=0.3, penalty=0.0, w=None):
     return scores
 
 
-@pytest.mark.parametrize("loss", boosting.LOSSES)
+@pytest.mark.parametrize("loss", boosting_losses.LOSSES)
 @pytest.mark.parametrize("form, penalty", [("residual", 0.0), ("newton", 0.5)])
 def test_is_the_rule_by_hand(loss, form, penalty):
     x, number, classes = table()

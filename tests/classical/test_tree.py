@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from zoo.classical import binning, growth, pruning, queue, splits, tree
+from zoo.classical import binning, frontier, growth, pruning, splits, tree
 
 
 def table(n=60, d=4, values=6, classes=3, seed=0):
@@ -280,7 +280,7 @@ def test_in_small_parts_is_the_same(monkeypatch):
     whole = fit(x, y)
     monkeypatch.setattr(growth, "CELLS", 3 * 6 * 3 * 4)
     monkeypatch.setattr(growth, "BLOCK", 7)
-    monkeypatch.setattr(queue, "SHORT", 5)
+    monkeypatch.setattr(frontier, "SHORT", 5)
     growth.grow.clear_cache()
     tree.plant.clear_cache()
     parts = fit(x, y)
@@ -321,7 +321,7 @@ def test_draws_are_without_replacement():
     @jax.jit
     def draw(tried):
         slots = jnp.zeros((4000, 5), jnp.int32)
-        slots = slots.at[:, queue.PATH].set(path).at[:, queue.TRIED].set(tried)
+        slots = slots.at[:, frontier.PATH].set(path).at[:, frontier.TRIED].set(tried)
         return growth._features(data, rules, tree_of, slots)
 
     drawn = np.sort(np.asarray(draw(0)), 1)

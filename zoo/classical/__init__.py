@@ -7,6 +7,7 @@ from zoo.classical import conjugate as conjugate
 from zoo.classical import corpus as corpus
 from zoo.classical import features as features
 from zoo.classical import forest as forest
+from zoo.classical import frontier as frontier
 from zoo.classical import gaussians as gaussians
 from zoo.classical import growth as growth
 from zoo.classical import incremental_pca as incremental_pca
@@ -27,7 +28,6 @@ from zoo.classical import pca as pca
 from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
 from zoo.classical import pruning as pruning
-from zoo.classical import queue as queue
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne

@@ -3,13 +3,9 @@
     F_0(x) = the best constant
     F_r(x) = F_{r-1}(x) + rate * (value of the leaf of tree r that x comes to)
 
-With g = dL/dF and h = d2L/dF2 of the loss at F_{r-1}, by example,
-
-    squared    L = (y - F)^2 / 2                  g = F - y          h = 1
-    logistic   L = -log P(y), P(1) = sigmoid(F)   g = P(1) - y       h = P(1) (1 - P(1))
-    softmax    L = -log P(y), P = softmax(F)      g_k = P_k - [y=k]  h_k = P_k (1 - P_k)
-
-each round grows one tree, for softmax one for each class, at depth `max_depth`:
+With g and h the first and second derivative of the loss by F at F_{r-1}, which are in
+`zoo.classical.boosting_losses`, each round grows one tree, for softmax one for each
+class, at most `max_depth` deep:
 
     residual   splits by the squared error of -g; values -c sum g / sum h, where
                c = (K - 1) / K for softmax, else 1 (Friedman)
@@ -43,7 +39,6 @@ References:
 import dataclasses
 import functools
 import math
-import numbers
 from typing import NamedTuple
 
 import jax
@@ -51,14 +46,13 @@ import jax.numpy as jnp
 
 from optim.errors import check_range
 from zoo.classical import binning, checks, growth
+from zoo.classical import boosting_losses as losses
 from zoo.classical.tree import points
 from zoo.errors import unknown
 from zoo.functional.distances import real
-from zoo.functional.losses import binary_cross_entropy, cross_entropy
 from zoo.functional.rows import put_rows, take_rows
 from zoo.learner import Learner
 
-LOSSES = ("squared", "logistic", "softmax")
 FORMS = ("residual", "newton")
 
 
@@ -127,7 +121,7 @@ def learner(
         ValueError: an unknown loss or form; an argument out of range; at init, values
             that are not finite, labels out of range or of one class only.
     """
-    for name, value, known in (("loss", loss, LOSSES), ("form", form, FORMS)):
+    for name, value, known in (("loss", loss, losses.LOSSES), ("form", form, FORMS)):
         if value not in known:
             raise unknown(name, value, known)
     if (loss == "softmax") != (num_classes is not None):
@@ -143,9 +137,7 @@ def learner(
         ("min_samples_leaf", min_samples_leaf, 1),
         ("bins", bins, 2),
     ):
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < low:
-            raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+        checks.at_least(name, value, low)
     rate = check_range("rate", rate, 0, 1, "(]")
     subsample = check_range("subsample", subsample, 0, 1, "(]")
     penalty = check_range("penalty", penalty, 0, math.inf)
@@ -160,11 +152,11 @@ def learner(
 
     def init(key, batch):
         x = points(batch["x"])
-        y = _targets(loss, k, batch["y"], x)
+        y = losses.targets(loss, k, batch["y"], x)
         n, d = x.shape
         if max_features is not None:
             checks.at_most("max_features", max_features, d, "features")
-        start = _start(loss, k, y, batch.get("weight", jnp.ones_like(x[:, 0])))
+        start = losses.start(loss, k, y, batch.get("weight", jnp.ones_like(x[:, 0])))
         binned = binning.cut(x, bins)
         m = 2 * rules.at_most(n // min_samples_leaf, 0) - 1
         fill = lambda value, dtype=x.dtype: jnp.full((rounds, k, m), value, dtype)
@@ -195,13 +187,10 @@ def learner(
         before = take_rows(state.scores, index, axis_name)  # [N, K]
         given = batch.get("weight")
         key = jax.random.fold_in(state.key, state.step)
-        g, h = _slopes(loss, before, batch["y"])  # [K, N]
+        g, h = losses.slopes(loss, before, batch["y"])  # [K, N]
         each = None if given is None else given.astype(x.dtype)
         if isinstance(subsample, jax.core.Tracer) or subsample < 1:
-            one = lambda i: jax.random.uniform(
-                jax.random.fold_in(key, i), (), jnp.float32
-            )
-            drawn = (jax.vmap(one)(index) < subsample).astype(x.dtype)
+            drawn = (_draws(key, index) < subsample).astype(x.dtype)
             each = drawn if each is None else each * drawn
         if each is not None:
             each = jnp.broadcast_to(each.reshape(1, -1), (k, n))
@@ -254,15 +243,15 @@ def learner(
             ),
         )
         new = new._replace(step=jnp.minimum(new.step, rounds))
-        value = _loss(loss, before, batch)
+        value = losses.total(loss, before, batch)
         return new, {"loss": jax.lax.psum(value, axis_name) if axis_name else value}
 
     def evaluate(state, batch):
         found = _scores(state, real(batch["x"]))
-        metrics = {"loss": _loss(loss, found, batch)}
+        metrics = {"loss": losses.total(loss, found, batch)}
         if loss != "squared":
             weight = batch.get("weight", jnp.ones_like(found[:, 0]))
-            hits = jnp.where(_called(loss, found) == batch["y"], weight, 0)
+            hits = jnp.where(losses.called(loss, found) == batch["y"], weight, 0)
             metrics["accuracy"] = hits.sum(), weight.sum()
         return jax.lax.psum(metrics, axis_name) if axis_name else metrics
 
@@ -304,7 +293,7 @@ def fit(
     if loss == "softmax":
         num_classes = checks.classes(checks.labels("y", y), num_classes)
     learner(loss, num_classes, **settings)  # checks them
-    y = _targets(loss, num_classes or 1, y, x)
+    y = losses.targets(loss, num_classes or 1, y, x)
     # Read from the values, which the compiled program cannot.
     settings["bins"] = binning.count(x, settings.get("bins", 256))
     options = tuple(sorted(settings.items()))
@@ -358,7 +347,7 @@ def predict(state: BoostingState, x: jax.Array, loss: str = "squared") -> jax.Ar
     Raises:
         ValueError: as `scores`; an unknown loss, or one of another number of trees.
     """
-    return _called(_fits(state, loss), scores(state, x))
+    return losses.called(_fits(state, loss), scores(state, x))
 
 
 def predict_probability(state: BoostingState, x: jax.Array, loss: str) -> jax.Array:
@@ -384,7 +373,7 @@ def predict_probability(state: BoostingState, x: jax.Array, loss: str) -> jax.Ar
 
 
 def importances(state: BoostingState) -> jax.Array:
-    """The gain by each feature, scaled to add up to 1 in a tree, then in all.
+    """The gain by the splits of each feature in all trees, scaled to add up to 1.
 
     Args:
         state: of `fit` or of a learner.
@@ -393,8 +382,6 @@ def importances(state: BoostingState) -> jax.Array:
         [D]; zeros if there is no split.
     """
     feature, gain = state.trees.feature, state.trees.gain
-    per = gain.sum(-1, keepdims=True)
-    gain = gain / jnp.where(per > 0, per, 1)
     found = jnp.zeros(len(state.high), gain.dtype)
     found = found.at[jnp.maximum(feature, 0).reshape(-1)].add(gain.reshape(-1))
     total = found.sum()
@@ -421,65 +408,9 @@ def _draws(key, index):
     return jax.vmap(one)(index)
 
 
-def _slopes(loss, scores, y):  # [N, K], [N] -> [K, N] each
-    """g and h."""
-    if loss == "squared":
-        g = scores - y.astype(scores.dtype).reshape(-1, 1)
-        return g.T, jnp.ones_like(g.T)
-    if loss == "logistic":
-        p, rest = jax.nn.sigmoid(scores), jax.nn.sigmoid(-scores)
-        hit = y.reshape(-1, 1) == 1
-        return jnp.where(hit, -rest, p).T, (p * rest).T
-    p = jax.nn.softmax(scores)
-    hit = jax.nn.one_hot(y, scores.shape[1], dtype=scores.dtype)
-    return (p - hit).T, (p * (1 - p)).T
-
-
-def _loss(loss, scores, batch):
-    """The loss of a batch as a pair (sum, weight)."""
-    if loss == "softmax":
-        return cross_entropy(scores, batch)
-    scores = scores[:, 0]
-    y = batch["y"].astype(scores.dtype)
-    if loss == "logistic":
-        return binary_cross_entropy(scores, {**batch, "y": y})
-    weight = batch.get("weight", jnp.ones_like(scores))
-    return (weight * jnp.square(y - scores) / 2).sum(), weight.sum()
-
-
-def _start(loss, k, y, weight):
-    """F_0: the mean, the log odds, or the logarithms of the shares."""
-    if loss == "squared":
-        return ((weight * y).sum() / weight.sum()).reshape(1)
-    hit = jax.nn.one_hot(y, max(k, 2), dtype=weight.dtype)  # [N, K]
-    share = jnp.matmul(weight, hit, precision="highest") / weight.sum()
-    share = jnp.maximum(share, jnp.finfo(weight.dtype).eps)  # of a class not there
-    return jnp.log(share) if loss == "softmax" else jnp.log(share[1:] / share[:1])
-
-
-def _targets(loss, k, y, x):
-    """y as floats or labels, as many as x, in range."""
-    if loss == "squared":
-        y = checks.finite("y", y).astype(x.dtype)
-    else:
-        y = checks.labels("y", y)
-        checks.classes(y, max(k, 2))
-    if y.shape != x.shape[:1]:
-        raise ValueError(f"y must be [{len(x)}], as many as x, got {list(y.shape)}")
-    return y
-
-
-def _called(loss, scores):  # [N, K] -> [N]
-    if loss == "squared":
-        return scores[:, 0]
-    if loss == "logistic":
-        return (scores[:, 0] > 0).astype(jnp.int32)
-    return scores.argmax(1).astype(jnp.int32)
-
-
 def _fits(state, loss):
-    if loss not in LOSSES:
-        raise unknown("loss", loss, LOSSES)
+    if loss not in losses.LOSSES:
+        raise unknown("loss", loss, losses.LOSSES)
     if (loss == "softmax") != (len(state.start) > 1):
         raise ValueError(
             f"loss must be that of the state with {len(state.start)} tree(s) a round, "

@@ -83,6 +83,28 @@ def labels(name: str, y: jax.typing.ArrayLike) -> jax.Array:
     return values if values.dtype.itemsize >= 4 else values.astype(jnp.int32)
 
 
+def at_least(name: str, value: int, low: int) -> int:
+    """A static whole number with a lower bound.
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given.
+        low: the least that is allowed.
+
+    Raises:
+        ValueError: no integer, or too small.
+
+    >>> at_least("rounds", 0, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: rounds must be an integer >= 1, got 0
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    return int(value)
+
+
 def at_most(name: str, value: int, high: int, what: str) -> int:
     """A static whole number from 1 to the number of something.
 

@@ -37,9 +37,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.classical import queue, splits
+from zoo.classical import frontier, splits
 from zoo.classical.binning import Bins
-from zoo.classical.queue import (
+from zoo.classical.frontier import (
     AGAIN,
     DEPTH,
     MIXED_LEFT,
@@ -189,7 +189,7 @@ def grow(
         trees = jax.lax.while_loop(
             lambda carry: carry[0] > 0,
             lambda carry: _level(data, rules, *carry),
-            (*queue.first(data, rules, ones), trees),
+            (*frontier.first(data, rules, ones), trees),
         )[3]
     first = own[::m].reshape(-1, 1)
     return Trees(
@@ -249,15 +249,15 @@ def _level(data, rules, count, slots, rows, trees):
     def chunk(carry):
         at, made, trees = carry
         some, trees = _split(data, rules, count, slots, rows, trees, at)
-        return at + data.chunk, queue.write(made, some, at), trees
+        return at + data.chunk, frontier.write(made, some, at), trees
 
     zero = jnp.zeros((), jnp.int32)
     start = zero, jnp.zeros((data.slots + data.chunk, 4), jnp.int32), trees
-    _, made, trees = queue.until(count, chunk, start, data.chunk == data.slots)
+    _, made, trees = frontier.until(count, chunk, start, data.chunk == data.slots)
     end = slots[count, START]
-    goes, lefts = queue.sides(data, end, rows, made)
-    count, slots, moves = queue.children(data, rules, count, slots, made, lefts)
-    return count, slots, queue.moved(data, end, rows, goes, moves), trees
+    goes, lefts = frontier.sides(data, end, rows, made)
+    count, slots, moves = frontier.children(data, rules, count, slots, made, lefts)
+    return count, slots, frontier.moved(data, end, rows, goes, moves), trees
 
 
 def _split(data, rules, count, slots, rows, trees, at):
@@ -298,9 +298,9 @@ def _split(data, rules, count, slots, rows, trees, at):
     child = jnp.where(split, left, out).reshape(-1, 1) + jnp.array([[0, 1]], jnp.int32)
     sums = jnp.stack([found.left.T, found.right.T], 1)  # [C, 2, Q]
     trees = _Grown(
-        places=queue.put(trees.places, to, jnp.stack([feature, left], 1)),
-        splits=queue.put(trees.splits, to, jnp.stack([threshold, gain], 1)),
-        sums=queue.put(trees.sums, child, sums),
+        places=frontier.put(trees.places, to, jnp.stack([feature, left], 1)),
+        splits=frontier.put(trees.splits, to, jnp.stack([threshold, gain], 1)),
+        sums=frontier.put(trees.sums, child, sums),
         nodes=trees.nodes.at[tree].add(2 * split.astype(jnp.int32)),
         depth=trees.depth.at[tree].max(jnp.where(split, some[:, DEPTH] + 1, 0)),
     )
@@ -376,7 +376,7 @@ def _histogram(data, rules, rows, features, at, first, end):
 
     ends = jnp.full((c, 2), -jnp.inf, dtype)
     start = first, jnp.zeros(b * q * c * f, dtype), ends
-    _, h, ends = queue.until(end, block, start, len(rows) == 2 * data.block)
+    _, h, ends = frontier.until(end, block, start, len(rows) == 2 * data.block)
     if rules.axis_name and not rules.classes:
         ends = jax.lax.pmax(ends, rules.axis_name)
     return rules.total(h).reshape(b, q, c, f), ends[:, 0] <= -ends[:, 1]

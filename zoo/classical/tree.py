@@ -31,7 +31,6 @@ References:
 """
 
 import functools
-import numbers
 from typing import NamedTuple
 
 import jax
@@ -310,11 +309,8 @@ def checked(
         ("max_leaves", max_leaves, 1),
         ("bins", bins, 2),
     ):
-        if value is None and name.startswith("max"):
-            continue
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < low:
-            raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+        if value is not None or not name.startswith("max"):
+            checks.at_least(name, value, low)
     d = x.shape[1]
     if max_features is not None:
         max_features = checks.at_most("max_features", max_features, d, "features")
