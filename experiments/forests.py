@@ -1,9 +1,13 @@
-"""A hundred trees that each see other digits read new ones to 0.93, one alone to 0.77.
+"""A hundred trees that each see other digits read new ones to 0.93, one alone to 0.75.
 
 Run:    python -m experiments.forests
         python -m experiments.forests --data wine
 
-Expect: to be measured.
+Expect: of the digits of the other half the tree reads 0.7497, forests with seeds 0 to
+4 read 0.9321 0.9399 0.9344 0.9310 0.9266 (scikit-learn: 0.7575 and 0.9321), and 40
+rounds of boosting 0.8932. Out of bag the forests have 0.9722 0.9766 0.9722 0.9688
+0.9755 of their own half, which is not shuffled with the other. 33 seconds of one core.
+A test holds a smaller run to it.
 """
 
 import dataclasses
@@ -146,7 +150,7 @@ def _importances(report, table, grown) -> None:
         return
     shown = [table.x.mean(0) / table.x.mean(0).max(), found / found.max()]
     images = 1 - np.reshape(shown, (2, side, side, 1))
-    figure = figures.gallery(images, ["mean image", "importance"])
+    figure = figures.gallery(images, ["mean image", "importance"], columns=2)
     text = "How much the splits at each pixel decrease impurity in the forest, from "
     text += f"white, 0, to black, {found.max():.3f} of all."
     report.figure(figure, text, "importances")

@@ -1,9 +1,13 @@
-"""A tree cuts the plane in boxes, sure in each; a forest is unsure between classes.
+"""A tree is sure nearly everywhere, a forest only where its trees agree.
 
 Run:    python -m experiments.regions
         python -m experiments.regions --data wine --features alcohol hue
 
-Expect: to be measured.
+Expect: by the petals' length and width a tree of 8 leaves gives one kind of iris a
+share above 0.99 on 0.878 of the picture; the rest is a box of flowers that measure the
+same and are of two kinds. Forests with seeds 0 to 4 do so on 0.272 0.268 0.273 0.268
+0.277: far from the flowers their trees differ. 20 seconds of one core. A test holds a
+smaller run to it.
 """
 
 import dataclasses
@@ -91,7 +95,8 @@ def main(cfg: Config) -> dict[str, float]:
     drawn = {"tree": shares["tree"], f"forest of {cfg.trees}": shares["0/forest"]}
     figure = _picture(table.classes, names, x, y, drawn, cfg.side, (low, high))
     report.figure(figure, "The shares of the classes, as mixed colours. A tree is sure "
-                  "everywhere; a forest where its trees agree.", "regions")  # fmt: skip
+                  "in nearly all of its boxes; a forest where its trees agree.",
+                  "regions")  # fmt: skip
     report.table(["setting", "value"], list(dataclasses.asdict(cfg).items()))
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers

@@ -1,9 +1,13 @@
-"""A tree learns digits by heart in ten questions and reads new ones to 0.77.
+"""A tree has digits by heart after eleven questions and reads new ones to 0.75.
 
 Run:    python -m experiments.trees
         python -m experiments.trees --data wine --folds 10
 
-Expect: to be measured.
+Expect: of the digits the tree of one half has 95 leaves, up to 11 questions deep, and
+reads 0.7497 of the other half, where scikit-learn, which breaks ties by chance, has
+0.7575. Up to depth 5 both halves gain, 0.765 and 0.641; beyond 7, at 0.921 and 0.750,
+only the half that it learns. Five folds choose a subtree of 77 leaves, which reads
+0.7642. 16 seconds of one core. A test holds it to that.
 
 How far to prune is chosen by cross-validation: the trees of all folds, and that of the
 whole half, grow side by side in one call.
@@ -154,6 +158,7 @@ def _pruned(cfg, report, whole, others, fold, x, y) -> dict[str, float]:
     figure = figures.curves(lines, "leaves that are left", "accuracy")
     axes = figure.axes[0]
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(leaves[best], color=figures.INK, linewidth=0.8, linestyle=":")
     report.figure(figure, "The path of weakest links; dotted, the subtree that "
                   "cross-validation chooses.", "pruning")  # fmt: skip

@@ -1,7 +1,5 @@
 """Forests: samples, means, out of bag by hand, several at once, devices, bad input."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,76 +24,80 @@ def one_of(trees, i):
     return jax.tree.map(lambda leaf: leaf[i], trees)
 
 
-def test_without_chance_every_tree_is_the_tree():
-    x, _, y = table()
-    grown = forest.fit(
-        KEY, x, y, 3, "squared_error", max_features=None, bootstrap=False, max_depth=4
-    )
-    alone = tree.fit(x, y, "squared_error", max_depth=4)
-    # The same splits; sums of three trees at once are of other parts, and round so.
-    close = functools.partial(np.testing.assert_allclose, rtol=2e-6, atol=1e-6)
-    for i in range(3):
-        jax.tree.map(close, one_of(grown.trees, i), alone)
-    called = forest.predict(grown, x)
-    assert called.dtype == np.float32
-    np.testing.assert_allclose(called, tree.predict(alone, x), rtol=1e-6)
-    ours = forest.importances(grown, 5)
-    np.testing.assert_allclose(ours, tree.importances(alone, 5), rtol=1e-5)
-
-
-def test_each_tree_is_one_of_its_sample():
+@pytest.fixture(scope="module")
+def grown():
+    """Six trees of classes, and the class of each example."""
     x, y, _ = table()
-    grown = forest.fit(KEY, x, y, 6)
+    return forest.fit(KEY, x, y, 6), x, y
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Six trees of numbers that try all features, and the numbers."""
+    x, _, y = table()
+    options = dict(max_features=None, max_depth=4)
+    return forest.fit(KEY, x, y, 6, "squared_error", **options), x, y
+
+
+def test_each_tree_is_one_of_its_sample(grown):
+    """So the first trees of a larger forest are those of a smaller one."""
+    found, x, y = grown
     drawn = np.asarray(forest.samples(KEY, 6, 64))
     for i in range(6):
         key = jax.random.fold_in(KEY, i)
         alone = tree.fit(x, y, weight=drawn[i], max_features=2, key=key)
-        np.testing.assert_array_equal(grown.trees.feature[i], alone.feature)
-        np.testing.assert_allclose(grown.trees.value[i], alone.value, atol=1e-6)
+        np.testing.assert_array_equal(found.trees.feature[i], alone.feature)
+        np.testing.assert_allclose(found.trees.value[i], alone.value, atol=1e-6)
+    np.testing.assert_array_equal(drawn[:2], forest.samples(KEY, 2, 64))
 
 
-@pytest.mark.parametrize("criterion", ["gini", "squared_error"])
-def test_a_forest_is_the_mean_of_its_trees(criterion):
+def test_without_chance_every_tree_is_the_tree(numbers):
+    """And with samples alone, that of its sample."""
+    found, x, y = numbers
+    drawn = forest.samples(KEY, 6, 64).astype(jnp.float32)
+    options = dict(max_features=None, max_depth=4)
+    keys = jax.random.split(KEY, 6)
+    every = forest.fit(keys, x, y, 1, "squared_error", bootstrap=False, weight=drawn,
+                       **options)  # fmt: skip
+    # The same sums of other parts, which round otherwise.
+    close = lambda a, b: np.testing.assert_allclose(a[:, 0], b, rtol=2e-6, atol=1e-6)
+    jax.tree.map(close, every.trees, found.trees)
+
+
+@pytest.mark.parametrize("kind", ["grown", "numbers"])
+def test_a_forest_is_the_mean_of_its_trees(kind, request):
     """Out of bag of those that did not see the example."""
-    x, labels, numbers = table()
-    grown = forest.fit(KEY, x, labels if criterion == "gini" else numbers, 6, criterion)
+    found, x, _ = request.getfixturevalue(kind)
     drawn = np.asarray(forest.samples(KEY, 6, 64))
     values = []
     for i in range(6):
-        alone = one_of(grown.trees, i)
+        alone = one_of(found.trees, i)
         values.append(np.asarray(alone.value)[np.asarray(tree.apply(alone, x))])
-    values = np.array(values)
-    if criterion == "gini":
-        shares = forest.predict_probability(grown, x)
+    values, called = np.array(values), forest.predict(found, x)
+    if kind == "grown":
+        shares = forest.predict_probability(found, x)
         np.testing.assert_allclose(shares, values.mean(0), atol=1e-6)
-        called = forest.predict(grown, x)
         np.testing.assert_array_equal(called, np.asarray(shares).argmax(1))
         assert called.dtype == np.int32
     else:
-        np.testing.assert_allclose(forest.predict(grown, x), values.mean(0), atol=1e-5)
-    found, count = forest.out_of_bag(grown, x)
+        np.testing.assert_allclose(called, values.mean(0), atol=1e-5)
+        assert called.dtype == np.float32
+    mean, count = forest.out_of_bag(found, x)
     np.testing.assert_array_equal(count, (drawn == 0).sum(0))
     assert count.max() >= 4
     for n in range(64):
         mine = values[drawn[:, n] == 0, n]
         expected = mine.mean(0) if len(mine) else 0
-        np.testing.assert_allclose(found[n], expected, atol=1e-5)
+        np.testing.assert_allclose(mean[n], expected, atol=1e-5)
 
 
-def test_importances_are_the_mean_of_the_trees():
-    x, y, _ = table()
-    grown = forest.fit(KEY, x, y, 6)
-    each = [np.asarray(tree.importances(one_of(grown.trees, i), 5)) for i in range(6)]
-    found = forest.importances(grown, 5)
-    np.testing.assert_allclose(found, np.mean(each, 0), rtol=1e-5)
+def test_importances_are_the_mean_of_the_trees(grown):
+    found, _, _ = grown
+    each = [np.asarray(tree.importances(one_of(found.trees, i), 5)) for i in range(6)]
+    np.testing.assert_allclose(
+        forest.importances(found, 5), np.mean(each, 0), rtol=1e-5
+    )
     assert len({tuple(row) for row in each}) == 6
-
-
-def test_a_larger_forest_begins_with_the_smaller_one():
-    x, y, _ = table()
-    small, large = (forest.fit(KEY, x, y, trees) for trees in (2, 6))
-    first = jax.tree.map(lambda leaf: leaf[:2], large.trees)
-    jax.tree.map(np.testing.assert_array_equal, small.trees, first)
 
 
 def test_samples_are_draws_with_replacement():
@@ -112,9 +114,9 @@ def test_samples_are_draws_with_replacement():
     assert (some[:, weight].sum(0) > 0).all()
 
 
-def test_folds_are_forests_of_their_examples():
+def test_folds_are_forests_of_their_examples(grown):
     """Three forests in one call, each without a third of the examples."""
-    x, y, _ = table()
+    plain, x, y = grown
     weight = np.float32(np.arange(64) % 3 != np.arange(3)[:, None])
     keys = jax.random.split(KEY, 3)
     every = forest.fit(keys, x, y, 6, weight=weight)
@@ -127,7 +129,6 @@ def test_folds_are_forests_of_their_examples():
         _, count = forest.out_of_bag(alone, x, jnp.asarray(weight[g]))
         assert (np.asarray(count)[~kept] == 6).all()
     ones = forest.fit(KEY, x, y, 6, weight=np.ones(64, np.float32))
-    plain = forest.fit(KEY, x, y, 6)
     np.testing.assert_array_equal(ones.trees.feature, plain.trees.feature)
 
 
@@ -189,14 +190,12 @@ def test_refuses(change, message):
         forest.fit(**{"key": KEY, "x": X, "y": Y, **change})
 
 
-def test_refuses_in_predictions():
-    x, labels, numbers = table()
-    grown = forest.fit(KEY, x, labels, 6)
+def test_refuses_in_predictions(grown, numbers):
+    found, x, _ = grown
     for function in (forest.predict, forest.predict_probability, forest.out_of_bag):
         with pytest.raises(ValueError, match="x must be finite, got nan"):
-            function(grown, x * np.nan)
+            function(found, x * np.nan)
         with pytest.raises(ValueError, match="x must have the 5 features or more"):
-            function(grown, x[:, :3])
-    numbers = forest.fit(KEY, x, numbers, 6, "squared_error")
+            function(found, x[:, :3])
     with pytest.raises(ValueError, match="forest must be one of classes"):
-        forest.predict_probability(numbers, x)
+        forest.predict_probability(numbers[0], x)
