@@ -1,9 +1,10 @@
 """Classical learners against scikit-learn: same data, same start, same objective.
 
 Both sides take the same float32 arrays, and what they find is compared before anything
-is timed: an objective, or the answers themselves. Each row is measured at four sizes,
-each twice the one before. The figure is that of the largest; `.growth` is the exponent
-p of a time that grows as N^p, fitted to all four. Compiling is not counted.
+is timed: an objective, the answers themselves, or how many of them are right. Each row
+is measured at four sizes, each twice the one before. The figure is that of the
+largest; `.growth` is the exponent p of a time that grows as N^p, fitted to all four.
+Compiling is not counted.
 """
 
 import functools

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, softmax
 
 import zoo
-from zoo.classical import boosting, boosting_losses, tree
+from zoo.classical import boosting
 
 KEY = jax.random.key(0)
 
@@ -70,43 +70,67 @@ def by_hand(x, y, loss, form, rounds=5, rate=0.3, penalty=0.0, w=None):
     return scores
 
 
-@pytest.mark.parametrize("loss", boosting_losses.LOSSES)
-@pytest.mark.parametrize("form, penalty", [("residual", 0.0), ("newton", 0.5)])
+@pytest.fixture(scope="module")
+def half():
+    """Two classes, as by hand: the data and the state."""
+    x, _, classes = table()
+    w = np.random.default_rng(1).integers(0, 3, 50) * 1.0
+    assert (w == 0).any()
+    options = dict(rounds=5, rate=0.3, max_depth=1, weight=w)
+    return x, classes % 2, w, fit(x, classes % 2, "logistic", **options)
+
+
+@pytest.mark.parametrize(
+    "loss, form, penalty",
+    [
+        ("squared", "residual", 0.0),
+        ("softmax", "residual", 0.0),
+        ("softmax", "newton", 0.5),
+    ],
+)
 def test_is_the_rule_by_hand(loss, form, penalty):
     x, number, classes = table()
-    y = {"squared": number, "logistic": classes % 2, "softmax": classes}[loss]
+    y = number if loss == "squared" else classes
     w = np.random.default_rng(1).integers(0, 3, 50) * 1.0
-    weight = None if form == "newton" else w
     state = fit(x, y, loss, rounds=5, rate=0.3, max_depth=1, form=form,
-                penalty=penalty, weight=weight)  # fmt: skip
+                penalty=penalty, weight=w)  # fmt: skip
     with jax.enable_x64(True):
         found = boosting.scores(state, x)
-    if weight is not None:
-        assert (w == 0).any()
-    kept = slice(None) if weight is None else w > 0
-    expected = by_hand(x[kept], y[kept], loss, form, penalty=penalty,
-                       w=None if weight is None else w[kept])  # fmt: skip
+    kept = w > 0
+    expected = by_hand(x[kept], y[kept], loss, form, penalty=penalty, w=w[kept])
     np.testing.assert_allclose(found[kept], expected, atol=1e-10)
     np.testing.assert_allclose(state.scores, found, atol=1e-12)
 
 
-def test_one_whole_step_is_the_tree():
-    x, number, _ = table()
-    state = fit(x, number, rounds=1, rate=1.0, max_depth=4, min_samples_leaf=2)
+def test_two_classes_as_one_tree(half):
+    x, y, w, state = half
+    kept = w > 0
+    expected = by_hand(x[kept], y[kept], "logistic", "residual", w=w[kept])
+    np.testing.assert_allclose(state.scores[kept], expected, atol=1e-10)
     with jax.enable_x64(True):
-        alone = tree.fit(x, number, "squared_error", max_depth=4, min_samples_leaf=2)
-        np.testing.assert_allclose(
-            boosting.predict(state, x), tree.predict(alone, x), atol=1e-12
-        )
-        np.testing.assert_allclose(
-            boosting.importances(state), tree.importances(alone, 3), rtol=1e-9
-        )
+        p = np.asarray(boosting.predict_probability(state, x, "logistic"))
+        called = boosting.predict(state, x, "logistic")
+    np.testing.assert_allclose(p[:, 1], expit(np.asarray(state.scores)[:, 0]))
+    np.testing.assert_allclose(p.sum(1), 1)
+    np.testing.assert_array_equal(called, p.argmax(1))
+    assert (called == y).mean() > 0.8
 
 
 def test_a_penalty_without_bound_is_the_start():
     x, number, _ = table()
     state = fit(x, number, form="newton", penalty=1e12, rounds=3)
     np.testing.assert_allclose(state.scores[:, 0], number.mean(), atol=1e-9)
+
+
+def test_importances_are_the_gains(half):
+    """Of stumps, here: the loss that each split takes away, by the squared error."""
+    _, _, _, state = half
+    feature, gain = state.trees.feature[:, 0, 0], state.trees.gain[:, 0, 0]
+    expected = np.bincount(feature, gain, 3) / np.sum(gain)
+    with jax.enable_x64(True):
+        found = boosting.importances(state)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert len(np.unique(feature)) > 1 and gain.min() < 0.8 * gain.max()
 
 
 def test_stages_losses_and_types():
@@ -146,19 +170,6 @@ def raw(leaf):
     return jax.random.key_data(leaf) if typed else leaf
 
 
-def test_two_classes_as_one_tree():
-    x, _, classes = table()
-    y = classes % 2
-    state = fit(x, y, "logistic", rounds=10)
-    with jax.enable_x64(True):
-        p = np.asarray(boosting.predict_probability(state, x, "logistic"))
-        called = boosting.predict(state, x, "logistic")
-    np.testing.assert_allclose(p[:, 1], expit(np.asarray(state.scores)[:, 0]))
-    np.testing.assert_allclose(p.sum(1), 1)
-    np.testing.assert_array_equal(called, p.argmax(1))
-    assert (called == y).mean() > 0.9
-
-
 def test_saturated_examples_leave_values_finite():
     """Far beyond certainty h is 0 in float32; a leaf of such examples stays."""
     x = np.float32([[0], [1], [2], [3]])
@@ -168,34 +179,28 @@ def test_saturated_examples_leave_values_finite():
         assert np.isfinite(state.scores).all() and (abs(state.scores) > 10).all()
 
 
-def test_the_order_of_the_examples_does_not_matter():
-    """Also not for the sample of each round, which is drawn by index."""
+def test_draws_are_by_index_and_anew_in_each_round():
+    """The order of the examples does not matter; not for their bins either."""
     x, number, _ = table()
     order = np.random.default_rng(2).permutation(50)
-    boost = boosting.learner(rounds=4, subsample=0.6)
-    states = []
+    options = dict(rounds=6, rate=1.0, subsample=0.5, max_features=1, max_depth=1)
+    boost, states = boosting.learner(**options), []
+    step = jax.jit(boost.step)
     with jax.enable_x64(True):
         for index in (np.arange(50), order):
             index = index.astype(np.int32)
             batch = {"x": x[index], "y": number[index], "index": index}
-            state, step = boost.init(KEY, batch), jax.jit(boost.step)
-            for _ in range(4):
+            state = boost.init(KEY, batch)
+            for _ in range(6):
                 state, _ = step(state, batch)
             states.append(state)
     np.testing.assert_allclose(states[0].scores, states[1].scores, atol=1e-10)
     np.testing.assert_array_equal(states[0].codes, states[1].codes)
-
-
-def test_samples_and_features_are_drawn_anew_in_each_round():
-    x, number, _ = table()
-    state = fit(x, number, rounds=6, rate=1.0, subsample=0.5, max_features=1,
-                max_depth=1)  # fmt: skip
-    used = np.asarray(state.trees.feature)[:, 0, 0]
-    assert len(np.unique(used)) > 1  # of one drawn at a time
-    weights = np.asarray(state.trees.threshold)[:, 0, 0]
-    assert len(np.unique(weights)) > 3
-    index = jnp.arange(2000)
-    first, second = (boosting._draws(jax.random.fold_in(KEY, i), index) for i in (1, 2))
+    roots = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], states[0].trees)
+    assert len(np.unique(roots.feature[:, 0])) > 1  # of one drawn at a time
+    assert len(np.unique(roots.threshold[:, 0])) > 3
+    draw = jax.jit(lambda key: boosting._draws(key, jnp.arange(2000)))
+    first, second = (draw(jax.random.fold_in(KEY, i)) for i in (1, 2))
     assert abs((first < 0.3).mean() - 0.3) < 0.04  # four standard deviations
     assert abs(((first < 0.3) & (second < 0.3)).mean() - 0.09) < 0.03
 
@@ -254,15 +259,15 @@ def test_refuses(change, message):
         boosting.fit(**{"key": KEY, "x": X, "y": Y, **change})
 
 
-def test_refuses_in_predictions():
-    state = boosting.fit(KEY, X, Y, rounds=1)
+def test_refuses_in_predictions(half):
+    state = half[-1]
     with pytest.raises(ValueError, match="x must be finite, got nan"):
-        boosting.scores(state, X * np.nan)
-    with pytest.raises(ValueError, match=r"x must be \[N, 2\], got \[6, 1\]"):
+        boosting.scores(state, half[0] * np.nan)
+    with pytest.raises(ValueError, match=r"x must be \[N, 3\], got \[6, 1\]"):
         boosting.scores(state, X[:, :1])
     with pytest.raises(ValueError, match="unknown loss 'softmx'"):
-        boosting.predict(state, X, "softmx")
+        boosting.predict(state, half[0], "softmx")
     with pytest.raises(ValueError, match=r"with 1 tree\(s\) a round, got 'softmax'"):
-        boosting.predict(state, X, "softmax")
+        boosting.predict(state, half[0], "softmax")
     with pytest.raises(ValueError, match="loss must be of classes, got 'squared'"):
-        boosting.predict_probability(state, X, "squared")
+        boosting.predict_probability(state, half[0], "squared")

@@ -52,7 +52,8 @@ def test_each_tree_is_one_of_its_sample(grown):
 
 
 def test_without_chance_every_tree_is_the_tree(numbers):
-    """And with samples alone, that of its sample."""
+    """And with samples alone, that of its sample. Far from 0 as near it: sums are
+    counted from the mean."""
     found, x, y = numbers
     drawn = forest.samples(KEY, 6, 64).astype(jnp.float32)
     options = dict(max_features=None, max_depth=4)
@@ -62,6 +63,10 @@ def test_without_chance_every_tree_is_the_tree(numbers):
     # The same sums of other parts, which round otherwise.
     close = lambda a, b: np.testing.assert_allclose(a[:, 0], b, rtol=2e-6, atol=1e-6)
     jax.tree.map(close, every.trees, found.trees)
+    far = forest.fit(KEY, x, y + 1024, 6, "squared_error", **options).trees
+    np.testing.assert_array_equal(far.feature[:, :7], found.trees.feature[:, :7])
+    value = found.trees.value[:, :7]
+    np.testing.assert_allclose(far.value[:, :7] - 1024, value, atol=2e-4)
 
 
 @pytest.mark.parametrize("kind", ["grown", "numbers"])
@@ -82,6 +87,8 @@ def test_a_forest_is_the_mean_of_its_trees(kind, request):
     else:
         np.testing.assert_allclose(called, values.mean(0), atol=1e-5)
         assert called.dtype == np.float32
+    types = {leaf.dtype for leaf in jax.tree.leaves(found.trees)}
+    assert types == {np.dtype(np.int32), np.dtype(np.float32)}
     mean, count = forest.out_of_bag(found, x)
     np.testing.assert_array_equal(count, (drawn == 0).sum(0))
     assert count.max() >= 4

@@ -177,42 +177,14 @@ def test_without_a_split_the_root_is_a_leaf():
     assert fit(x, np.arange(72) % 2, max_depth=0).nodes == 1
 
 
-def test_types_and_values_in_float32():
-    x, labels, numbers = table()
-    x = np.float32(x)
-    found = tree.fit(x, labels)
-    types = {leaf.dtype for leaf in jax.tree.leaves(found)}
-    assert types == {np.dtype(np.int32), np.dtype(np.float32)}
-    high = fit(np.float64(x), labels)
-    np.testing.assert_array_equal(found.feature, high.feature)
-    np.testing.assert_allclose(found.value, high.value, atol=1e-6)
-    np.testing.assert_allclose(found.decrease, high.decrease, atol=1e-6)
-    assert tree.predict(found, x).dtype == np.int32
-
-
-def test_numbers_in_float32():
-    """Also far from 0: sums are counted from the mean."""
-    x, _, y = table()
-    found, far = (
-        tree.fit(np.float32(x), np.float32(y + far), "squared_error",
-                 min_samples_split=8) for far in (0, 1024)
-    )  # fmt: skip
-    assert_same(nested(found), cart(x, y, np.ones(72), squared, split=8), 2e-6)
-    called = tree.predict(found, np.float32(x))
-    assert called.dtype == found.value.dtype == np.float32
-    np.testing.assert_allclose(called, found.value[tree.apply(found, np.float32(x))])
-    np.testing.assert_array_equal(far.feature[:7], found.feature[:7])
-    np.testing.assert_allclose(far.value[:7] - 1024, found.value[:7], atol=2e-4)
-
-
 def test_a_threshold_is_below_the_right_value():
-    """Halfway between neighbours in float32 rounds to one of them: the left one."""
-    x, y, low = np.zeros((72, 4), np.float32), np.arange(72) % 3, np.float32(1)
+    """Halfway between neighbours rounds to one of them: the left one."""
+    x, y, low = np.zeros((72, 4)), np.arange(72) % 3, 1.0
     x[:, 2] = np.arange(72) % 6
     for _ in range(3):
-        high = np.nextafter(low, np.float32(2))
+        high = np.nextafter(low, 2.0)
         x[:, 0] = np.where(y == 2, high, low)
-        found = tree.fit(x, y)
+        found = fit(x, y)
         assert found.feature[0] == 0 and low <= found.threshold[0] < high
         low = high
 
@@ -309,8 +281,8 @@ def test_histograms_and_best_split_by_hand():
     h = np.zeros((3, 2, 2, 1), np.float32)
     h[:, :, 0, 0] = [[3, 1], [0, 0], [1, 2]]  # bin by class
     h[:, :, 1, 0] = [[0, 2], [2, 0], [0, 1]]
-    best = jax.jit(splits.best, static_argnums=1)
-    found = best(h, "gini", least=1)
+    best = jax.jit(splits.best, static_argnames=("criterion", "least"))
+    found = best(h, criterion="gini", least=1)
     np.testing.assert_array_equal(found.bin, [2, 1])
     np.testing.assert_array_equal(found.below, [0, 0])
     first = (9 + 1) / 4 + (1 + 4) / 3 - (16 + 9) / 7
@@ -318,8 +290,12 @@ def test_histograms_and_best_split_by_hand():
     np.testing.assert_allclose(found.gain, [first, second], rtol=1e-6)
     np.testing.assert_array_equal(found.left.T, [[3, 1], [0, 2]])
     np.testing.assert_array_equal(found.right.T, [[1, 2], [2, 1]])
-    none = best(h, "gini", least=4)
+    none = best(h, criterion="gini", least=4)
     assert np.isneginf(none.gain).all()
+    many = np.random.default_rng(5).integers(0, 9, (50, 2)).astype(np.float32)
+    below, rest = jax.jit(splits.sides)(many)  # in groups
+    np.testing.assert_array_equal(below, many.cumsum(0) - many)
+    np.testing.assert_array_equal(rest, many[::-1].cumsum(0)[::-1])
     shrunk = splits.purity(jnp.array([3.0, 6.0]), "squared_error", 1.0)
     assert shrunk == 36 / 4
 
@@ -454,7 +430,7 @@ def test_refuses(change, message):
 
 def test_refuses_in_predictions_and_under_jit():
     x, y, _ = table()
-    found = tree.fit(np.float32(x), y)
+    found = fit(x, y)
     for function in (tree.predict, tree.predict_probability, tree.apply):
         with pytest.raises(ValueError, match="x must be finite, got nan"):
             function(found, X * np.nan)

@@ -19,6 +19,11 @@ if all its h are, as after many rounds.
 With subsample < 1 a tree is grown on a part of the examples: each is in it with that
 chance, drawn by its index, where Friedman draws a part of a fixed size.
 
+Against scikit-learn 1.9.1: predictions are those of its gradient boosting where no two
+splits gain the same, and of its histogram boosting as far as that holds g and h in
+float32. It places thresholds between values of all data, here of the node: new examples
+may differ then. Its importances are, like these, sums of the gains.
+
 The learner's batch is the whole data set, the same in each step. F of each example and
 the bins of its features stand in the state, by its index.
 

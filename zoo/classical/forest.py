@@ -8,6 +8,8 @@
 The value of a leaf is the share of each class, or the mean of the targets. Out of bag,
 the training examples tell the error on new ones.
 
+Given weights are factors of w_tn; scikit-learn, since 1.9, draws in proportion to them.
+
 All trees grow at once, and forests on several folds of the same data with them: their
 folds are weights of 0. The draws of tree t come from fold_in(key, t), so the first
 trees of a larger forest are those of a smaller one.
@@ -100,7 +102,10 @@ def fit(
     least = jnp.asarray(least, bins.low.dtype)
     weight = weight if weight is None or several else weight[None]
     keys = key if several else key[None]
-    grown = _fit(keys, bins, y, weight, least, trees, bool(bootstrap), rules)
+    each, own = _draw(keys, bins.low, weight, len(x), trees, bool(bootstrap), axis_name)
+    grown = tree.plant(own, bins, y, each, least, rules)
+    split = lambda leaf: leaf.reshape(len(keys), trees, *leaf.shape[1:])
+    grown = Forest(trees=jax.tree.map(split, grown), key=keys)
     return grown if several else jax.tree.map(lambda leaf: leaf[0], grown)
 
 
@@ -203,34 +208,28 @@ def samples(
     return jax.vmap(one)(jnp.arange(trees))
 
 
-@functools.partial(jax.jit, static_argnames=("trees", "bootstrap", "rules"))
-def _fit(keys, bins, y, weight, least, trees, bootstrap, rules):
-    n, g, dtype = len(y), len(keys), bins.low.dtype
-    axis, share = rules.axis_name, weight
+@functools.partial(jax.jit, static_argnames=("n", "trees", "bootstrap", "axis"))
+def _draw(keys, like, weight, n, trees, bootstrap, axis):
+    """Of each tree the examples' weights, [G T, N], of a type like `like`; its key."""
+    share, devices = weight, 1
     if axis:
         devices = jax.lax.psum(1, axis)
         if weight is not None:
             share = jax.lax.all_gather(weight, axis, axis=1, tiled=True)
-    else:
-        devices = 1
     if bootstrap:
         draw = lambda key, share: samples(key, trees, n * devices, share)
         drawn = jax.vmap(draw, (0, None if weight is None else 0))(keys, share)
         if axis:
             first = jax.lax.axis_index(axis) * n
             drawn = jax.lax.dynamic_slice_in_dim(drawn, first, n, 2)
-        each = drawn.astype(dtype)  # [G, T, N]
+        each = drawn.astype(like.dtype)  # [G, T, N]
     else:
-        each = jnp.ones((g, trees, n), dtype)
+        each = jnp.ones((len(keys), trees, n), like.dtype)
     if weight is not None:
-        each = each * weight.reshape(g, 1, n)
+        each = each * weight.reshape(len(keys), 1, n)
     numbers = jnp.arange(trees)
     own = jax.vmap(lambda key: jax.vmap(lambda t: jax.random.fold_in(key, t))(numbers))
-    grown = tree.plant(
-        own(keys).reshape(-1), bins, y, each.reshape(g * trees, n), least, rules
-    )
-    split = lambda leaf: leaf.reshape(g, trees, *leaf.shape[1:])
-    return Forest(trees=jax.tree.map(split, grown), key=keys)
+    return each.reshape(-1, n), own(keys).reshape(-1)
 
 
 @jax.jit

@@ -13,7 +13,7 @@ threshold.
 
 The histogram h[b, q, t, f] is the sum of channel q over the examples in node t whose
 feature f is in bin b. A split is tried below each bin that is not empty, so no side can
-be. The sides are L h and (1 - L) h with L strictly lower triangular, one product of
+be. The sides are L h and (1 - L) h with L strictly lower triangular, products of
 matrices for all nodes, features and channels; neither is a difference, which would lose
 digits.
 
@@ -32,6 +32,7 @@ import jax
 import jax.numpy as jnp
 
 CRITERIA = ("gini", "entropy", "squared_error")
+GROUP = 16  # bins that are summed at once, where there are many
 CLOSE = 64  # splits are equal whose scores differ by so many units of rounding
 
 
@@ -73,6 +74,32 @@ def purity(
     return _times_log(sums).sum(axis) - _times_log(w)
 
 
+def sides(h: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Sums over the bins below each bin, and over the others, [B, M] -> [B, M] twice.
+
+    Many bins are summed in groups, and the groups then, which takes B / 32 times fewer
+    products.
+    """
+    b, m = h.shape
+    size = b if b <= 2 * GROUP else GROUP
+    below = jnp.tri(size, k=-1, dtype=h.dtype)
+    both = jnp.concatenate([below, 1 - below])  # [2 size, size]
+    if size == b:
+        left, right = jnp.matmul(both, h, precision="highest").reshape(2, b, m)
+        return left, right
+    count = -(-b // size)
+    parts = jnp.pad(h, ((0, count * size - b), (0, 0))).reshape(count, size, m)
+    found = jnp.einsum("ij,gjm->gim", both, parts, precision="highest")
+    before = jnp.tri(count, k=-1, dtype=h.dtype)
+    after = 1 - jnp.tri(count, dtype=h.dtype)
+    rest = jnp.concatenate([before, after])  # [2 count, count]
+    rest = jnp.matmul(rest, parts.sum(1), precision="highest")
+    rest = rest.reshape(2, count, 1, m)
+    left = (found[:, :size] + rest[0]).reshape(-1, m)[:b]
+    right = (found[:, size:] + rest[1]).reshape(-1, m)[:b]
+    return left, right
+
+
 def best(
     histogram: jax.Array,
     criterion: str,
@@ -94,10 +121,7 @@ def best(
         For each node; the channels are returned without the number of examples.
     """
     b, q, c, f = histogram.shape
-    lower = jnp.tri(b, k=-1, dtype=histogram.dtype)
-    sides = jnp.concatenate([lower, 1 - lower])  # [2 B, B]
-    sides = jnp.matmul(sides, histogram.reshape(b, -1), precision="highest")
-    left, right = sides.reshape(2, b, q, c, f)
+    left, right = (s.reshape(b, q, c, f) for s in sides(histogram.reshape(b, -1)))
     total = histogram[..., 0].sum(0)  # [Q, C]
     here = histogram
     if counted:

@@ -17,7 +17,8 @@ A feature has at most `bins` bins. As long as it has no more distinct values tha
 each is a bin of its own and all thresholds are tried: then this is scikit-learn's tree.
 Of splits that decrease impurity equally it takes one by chance; here the lowest feature
 and threshold is taken. It computes with features in float32, and takes values for equal
-that are within 1e-7.
+that are within 1e-7. Under weights that are no whole numbers it splits pure nodes, too,
+where rounding leaves them an impurity.
 
 Without a split (features that are constant, or all targets equal) the tree is its root,
 a leaf.
