@@ -7,8 +7,10 @@ import pytest
 from scipy.special import expit, softmax
 
 import zoo
+from tests.classical.quick import OPTIONS, quick  # noqa: F401
 from zoo.classical import boosting
 
+pytestmark = pytest.mark.usefixtures("quick")
 KEY = jax.random.key(0)
 
 
@@ -71,7 +73,7 @@ def by_hand(x, y, loss, form, rounds=5, rate=0.3, penalty=0.0, w=None):
 
 
 @pytest.fixture(scope="module")
-def half():
+def half(quick):  # noqa: F811
     """Two classes, as by hand: the data and the state."""
     x, _, classes = table()
     w = np.random.default_rng(1).integers(0, 3, 50) * 1.0
@@ -113,7 +115,7 @@ def test_two_classes_as_one_tree(half):
     np.testing.assert_allclose(p[:, 1], expit(np.asarray(state.scores)[:, 0]))
     np.testing.assert_allclose(p.sum(1), 1)
     np.testing.assert_array_equal(called, p.argmax(1))
-    assert (called == y).mean() > 0.8
+    np.testing.assert_array_equal(called[kept], expected[:, 0] > 0)
 
 
 def test_a_penalty_without_bound_is_the_start():
@@ -125,7 +127,8 @@ def test_a_penalty_without_bound_is_the_start():
 def test_importances_are_the_gains(half):
     """Of stumps, here: the loss that each split takes away, by the squared error."""
     _, _, _, state = half
-    feature, gain = state.trees.feature[:, 0, 0], state.trees.gain[:, 0, 0]
+    roots = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], state.trees)
+    feature, gain = roots.feature[:, 0], roots.gain[:, 0]
     expected = np.bincount(feature, gain, 3) / np.sum(gain)
     with jax.enable_x64(True):
         found = boosting.importances(state)
@@ -139,8 +142,12 @@ def test_stages_losses_and_types():
     x = np.float32(x)
     boost = boosting.learner("softmax", 3, 4, max_depth=2)
     batch = {"x": x, "y": y, "index": np.arange(50, dtype=np.int32)}
-    state, losses, seen = jax.jit(boost.init)(KEY, batch), [], []
-    step = jax.jit(boost.step)
+    state, losses, seen = (
+        jax.jit(boost.init, compiler_options=OPTIONS)(KEY, batch),
+        [],
+        [],
+    )
+    step = jax.jit(boost.step, compiler_options=OPTIONS)
     for i in range(4):
         assert not boost.done(state)
         state, metrics = step(state, batch)
@@ -185,7 +192,7 @@ def test_draws_are_by_index_and_anew_in_each_round():
     order = np.random.default_rng(2).permutation(50)
     options = dict(rounds=6, rate=1.0, subsample=0.5, max_features=1, max_depth=1)
     boost, states = boosting.learner(**options), []
-    step = jax.jit(boost.step)
+    step = jax.jit(boost.step, compiler_options=OPTIONS)
     with jax.enable_x64(True):
         for index in (np.arange(50), order):
             index = index.astype(np.int32)

@@ -1,6 +1,5 @@
 """The experiment on regions keeps what its docstring promises, at a reduced size."""
 
-import numpy as np
 import pytest
 
 from experiments.regions import Config, main
@@ -16,20 +15,6 @@ def test_claim(tmp_path, capsys):
     assert page.count("<figure") == 1 and f"{numbers['tree']:.3f}" in page
     assert f"{parts[4]:.3f}" in shown
     assert (tmp_path / "figures" / "regions.png").stat().st_size > 5_000
-
-
-def test_a_table_of_the_users_own(tmp_path):
-    """Two classes apart along x0 alone: the tree has one question."""
-    rng = np.random.default_rng(0)
-    y = np.arange(60) % 2
-    x = rng.uniform(size=(60, 3))
-    x[:, 0] += 2 * y
-    np.savez(tmp_path / "mine.npz", x=x, y=y)
-    numbers = main(Config(
-        data=str(tmp_path / "mine.npz"), features=("x2", "x0"), trees=5, seeds=1,
-        side=20, run=str(tmp_path / "run"),
-    ))  # fmt: skip
-    assert numbers["leaves"] == 2 and numbers["tree"] == 1
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,7 @@ def importances(forest: Forest, features: int) -> jax.Array:
     return found / jnp.where(total > 0, total, 1)
 
 
+@functools.partial(jax.jit, static_argnames=("trees", "n"))
 def samples(
     key: jax.Array, trees: int, n: int, weight: jax.Array | None = None
 ) -> jax.Array:
