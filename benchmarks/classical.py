@@ -1,9 +1,10 @@
 """Classical learners against scikit-learn: same data, same start, same objective.
 
 Both sides take the same float32 arrays, and what they find is compared before anything
-is timed: an objective, or the answers themselves. Each row is measured at four sizes,
-each twice the one before. The figure is that of the largest; `.growth` is the exponent
-p of a time that grows as N^p, fitted to all four. Compiling is not counted.
+is timed: an objective, the answers themselves, or how many of them are right. Each row
+is measured at four sizes, each twice the one before. The figure is that of the
+largest; `.growth` is the exponent p of a time that grows as N^p, fitted to all four.
+Compiling is not counted.
 """
 
 import functools
@@ -17,7 +18,7 @@ import numpy as np
 import zoo
 from benchmarks.results import Figure
 from benchmarks.timing import interleaved, seconds
-from zoo.classical import kmeans, lasso, logistic, mixture, neighbors, pca
+from zoo.classical import forest, kmeans, lasso, logistic, mixture, neighbors, pca
 
 PAIRS, DOUBLINGS = 5, 3
 MANY = 64  # starts or strengths in one call
@@ -243,6 +244,50 @@ def _digits(n):
     return (zoo.data.tabular("digits").x[:n] / 16).astype(np.float32)
 
 
+def _forest(n):
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = zoo.data.tabular("digits")
+    x, y = np.float32(table.x), np.int32(table.y)
+    rest, truth, x, y = x[1_400:], y[1_400:], x[:n], y[:n]
+    places = jnp.asarray(x), jnp.asarray(y)
+    key, placed = jax.random.key(0), jnp.asarray(rest)
+    theirs = RandomForestClassifier(100, n_jobs=2, random_state=0)
+    return Sides(
+        lambda: forest.predict(forest.fit(key, *places, 100, num_classes=10), placed),
+        lambda: theirs.fit(x, y).predict(rest),
+        lambda a, b: max(0.0, np.mean(b == truth) - np.mean(a == truth)),
+    )
+
+
+def _forest_folds(n):
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = zoo.data.tabular("iris")
+    order = np.random.default_rng(0).permutation(len(table.x))[:n]
+    x, y = np.float32(table.x[order]), np.int32(table.y[order])
+    out = np.array([  # a third of the examples, by chance
+        np.random.default_rng(k).permutation(n) < n // 3 for k in range(MANY)
+    ])  # fmt: skip
+    keys, weight = jax.random.split(jax.random.key(0), MANY), jnp.float32(~out)
+    places = jnp.asarray(x), jnp.asarray(y)
+    each = jax.jit(jax.vmap(forest.predict, (0, None)))
+
+    def fit():
+        found = np.zeros((MANY, n), int)
+        for k, held in enumerate(out):
+            theirs = RandomForestClassifier(10, random_state=k)
+            found[k, held] = theirs.fit(x[~held], y[~held]).predict(x[held])
+        return found
+
+    def ours():
+        options = dict(weight=weight, num_classes=3)
+        return each(forest.fit(keys, *places, 10, **options), places[0])
+
+    right = lambda called: np.mean((called == y)[out])
+    return Sides(ours, fit, lambda a, b: max(0.0, right(b) - right(a)))
+
+
 ROWS = {
     "kmeans": Row(
         "k-means, {n} x 32, 50 clusters, 20 rounds from the same start",
@@ -269,6 +314,14 @@ ROWS = {
     "logistic_strengths": Row(
         f"logistic regression, {{n}} x 20, {MANY} strengths in one call",
         *(_logistic, 8_000, 1e-3, 3.0),
+    ),
+    "forest": Row(
+        "a forest of 100 trees on {n} digits, and what it says of 397 others",
+        *(_forest, 1_400, 0.04),  # accuracies, which vary by chance
+    ),
+    "forest_folds": Row(
+        f"{MANY} forests of 10 trees on parts of {{n}} irises, in one call",
+        *(_forest_folds, 150, 0.04, 3.0),
     ),
 }
 NAMES = tuple(f"classical.{row}{kind}" for row in ROWS for kind in ("", ".growth"))

@@ -21,6 +21,7 @@ from zoo import convert
 from zoo.card import Card, describe
 from zoo.classical import (
     affinities,
+    boosting,
     incremental_pca,
     irls,
     kmeans,
@@ -239,6 +240,14 @@ def _streams(step: int) -> Batch:
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
+    "boosting": LearnerRow(
+        _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
+        lambda step: _clouds(2, 0.5)(0),
+    ),
+    "boosting_newton": LearnerRow(
+        _of(boosting.learner, "softmax", 3, rounds=9, max_depth=2, form="newton"),
+        lambda step: _clouds(3, 0.5)(0),
+    ),
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),

@@ -1,10 +1,15 @@
 """Classical learners."""
 
 from zoo.classical import affinities as affinities
+from zoo.classical import binning as binning
+from zoo.classical import boosting as boosting
 from zoo.classical import conjugate as conjugate
 from zoo.classical import corpus as corpus
 from zoo.classical import features as features
+from zoo.classical import forest as forest
+from zoo.classical import frontier as frontier
 from zoo.classical import gaussians as gaussians
+from zoo.classical import growth as growth
 from zoo.classical import incremental_pca as incremental_pca
 from zoo.classical import irls as irls
 from zoo.classical import kernels as kernels
@@ -23,12 +28,15 @@ from zoo.classical import pca as pca
 from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
 from zoo.classical import race as race
+from zoo.classical import pruning as pruning
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne
 from zoo.classical import sne_exact as sne_exact
 from zoo.classical import sne_interpolation as sne_interpolation
 from zoo.classical import som as som
+from zoo.classical import splits as splits
 from zoo.classical import svm as svm
 from zoo.classical import topics as topics
+from zoo.classical import tree as tree
 from zoo.classical.mlp import MLP as MLP

@@ -83,6 +83,28 @@ def labels(name: str, y: jax.typing.ArrayLike) -> jax.Array:
     return values if values.dtype.itemsize >= 4 else values.astype(jnp.int32)
 
 
+def at_least(name: str, value: int, low: int) -> int:
+    """A static whole number with a lower bound.
+
+    Args:
+        name: the argument's name, for the message.
+        value: what was given.
+        low: the least that is allowed.
+
+    Raises:
+        ValueError: no integer, or too small.
+
+    >>> at_least("rounds", 0, 1)
+    Traceback (most recent call last):
+        ...
+    ValueError: rounds must be an integer >= 1, got 0
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < low:
+        raise ValueError(f"{name} must be an integer >= {low}, got {value!r}")
+    return int(value)
+
+
 def at_most(name: str, value: int, high: int, what: str) -> int:
     """A static whole number from 1 to the number of something.
 
@@ -107,3 +129,26 @@ def at_most(name: str, value: int, high: int, what: str) -> int:
             f"got {value!r}"
         )
     return int(value)
+
+
+def classes(y: jax.typing.ArrayLike, num_classes: int | None) -> int:
+    """K, static: how many classes there are.
+
+    Args:
+        y: labels, 0 or more.
+        num_classes: K, or None to count up to the largest label.
+
+    Raises:
+        ValueError: a label of K or more, or neither a K nor labels that can be read.
+
+    >>> classes([0, 2], None)
+    3
+    """
+    if isinstance(y, jax.core.Tracer):
+        if num_classes is None:
+            raise ValueError("num_classes must be given where y is traced, got None")
+        return num_classes
+    most = int(np.max(np.asarray(y), initial=0)) + 1
+    if num_classes is not None and num_classes < most:
+        raise ValueError(f"num_classes must be at least {most}, got {num_classes}")
+    return most if num_classes is None else num_classes

@@ -41,7 +41,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import zoo.functional as F
 from zoo.classical import checks
@@ -155,7 +154,7 @@ def predict_probability(
             two classes or more, as many as points; traced labels without a num_classes;
             unknown weights.
     """
-    num_classes, y = _classes(y, num_classes), checks.labels("y", y)
+    num_classes, y = checks.classes(y, num_classes), checks.labels("y", y)
     distances, near, y = _found(
         base, y, queries, k, weights, distance, block, axis_name
     )
@@ -194,7 +193,7 @@ def predict(
     Raises:
         ValueError: as `predict_probability`.
     """
-    num_classes, y = _classes(y, num_classes), checks.labels("y", y)
+    num_classes, y = checks.classes(y, num_classes), checks.labels("y", y)
     distances, near, y = _found(
         base, y, queries, k, weights, distance, block, axis_name
     )
@@ -298,15 +297,3 @@ def _weights(distances, weights):  # [N, k] -> [N, k]
 def _votes(classes, w, num_classes):  # [N, k], [N, k] -> [N, K]
     hit = classes[..., None] == jnp.arange(num_classes).reshape(1, 1, -1)
     return jnp.where(hit, w[..., None], 0).sum(1)
-
-
-def _classes(y, num_classes):
-    """K, static; the labels are below it wherever they can be read."""
-    if num_classes is None and isinstance(y, jax.core.Tracer):
-        raise ValueError("num_classes must be given where y is traced, got None")
-    if isinstance(y, jax.core.Tracer):
-        return num_classes
-    most = int(np.max(np.asarray(y), initial=0)) + 1
-    if num_classes is not None and num_classes < most:
-        raise ValueError(f"num_classes must be at least {most}, got {num_classes}")
-    return most if num_classes is None else num_classes
