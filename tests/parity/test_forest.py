@@ -36,7 +36,8 @@ def test_digits_by_a_tree():
 
 
 def test_digits_by_forests():
-    """At least as good as theirs within chance, in and out of bag."""
+    """As good as theirs within chance, in and out of bag. With seeds 0 and 1 both count
+    as many right, by chance: they call 32 and 28 of the 899 otherwise."""
     x, y, new_x, new_y = halves()
     rows, shares = [], []
     for seed in SEEDS:
