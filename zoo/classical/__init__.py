@@ -27,8 +27,8 @@ from zoo.classical import neighbors as neighbors
 from zoo.classical import pca as pca
 from zoo.classical import pegasos as pegasos
 from zoo.classical import perceptron as perceptron
-from zoo.classical import race as race
 from zoo.classical import pruning as pruning
+from zoo.classical import race as race
 from zoo.classical import seeding as seeding
 from zoo.classical import smo as smo
 from zoo.classical import sne as sne
