@@ -151,11 +151,12 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("vgg16", {}, (1, 224, 31, 3), "VGG takes .* at least 32"),
         ("alexnet", {}, (1, 62, 224, 3), "AlexNet takes .* at least 63"),
         ("alexnet", {"maps": (1, 2)}, (1, 64, 64, 3), "maps must be five numbers"),
-        ("squeezenet1_0", {}, (1, 20, 20, 3), "SqueezeNet takes .* at least 21"),
+        ("squeezenet1_0", {}, (1, 28, 60, 3), "SqueezeNet takes .* at least 29"),
+        ("squeezenet1_1", {}, (1, 60, 24, 3), "SqueezeNet takes .* at least 25"),
         ("densenet121", {}, (1, 31, 32, 3), "DenseNet takes .* at least 32"),
         ("densenet121", {"compression": 0.0}, (1, 32, 32, 3), "compression must be in"),
         ("densenet121", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
-        ("googlenet", {}, (1, 38, 64, 3), "GoogLeNet takes .* at least 39"),
+        ("googlenet", {}, (1, 46, 64, 3), "GoogLeNet takes .* at least 47"),
         ("googlenet", {"modules": ("3",)}, (1, 64, 64, 3), "modules must be of 3a, 3b"),
         ("googlenet_bn", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
         ("vgg16", {}, (224, 224, 3), r"VGG takes images \[B, H, W, C\]"),
@@ -166,6 +167,20 @@ def test_refuses(name, fields, shape, message):
     x = jax.ShapeDtypeStruct(shape, jnp.float32)
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(model.init, jax.random.key(0), x)
+
+
+@pytest.mark.parametrize(
+    "name, side",
+    [
+        *(("alexnet", 63), ("googlenet", 47), ("squeezenet1_0", 29)),
+        *(("squeezenet1_1", 25), ("squeezenet_cifar", 12), ("vgg16", 32)),
+    ],
+)
+def test_the_smallest_image_is_large_enough(name, side):
+    model = zoo.create(name, num_classes=7)
+    x = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    output, _ = jax.eval_shape(model.init_with_output, jax.random.key(0), x)
+    assert output.shape == (1, 7)
 
 
 def test_other_channels_than_the_variables_have_are_refused():

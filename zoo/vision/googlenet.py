@@ -167,7 +167,7 @@ class GoogLeNet(nn.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> Any:  # [B, H, W, C] -> [B, K], or three of them
-        least = 32 if self.norm else 39  # whose last pooling is 3x3
+        least = 32 if self.norm else 47  # whose last pooling is 3x3
         check("GoogLeNet", x, least)
         if not set(self.modules) <= set(MODULES):
             raise ValueError(

@@ -93,7 +93,10 @@ class SqueezeNet(nn.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array:  # [B, H, W, C] -> [B, K]
-        check("SqueezeNet", x, 21)
+        # Each pooling leaves half, and the last one needs its 3x3.
+        rows = 3 * 2 ** (len(self.pools) - 1)
+        least = (rows - 1) * self.stem_stride + self.kernel - 2 * self.padding
+        check("SqueezeNet", x, least)
         kit = Kit(train, None, self.dtype, self.fast)
         pads = ((self.padding, self.padding),) * 2
         x = kit.conv(
