@@ -66,7 +66,7 @@ def test_every_parameter_learns(name):
     model, x = tiny(name), inputs(name, 8)
     batch = {"x": x, "y": np.arange(8, dtype=np.int32), "index": np.arange(8)}
     learner = supervised(model, flat_cross_entropy, optim.sgd(1.0))
-    state = learner.init(jax.random.key(0), batch)
+    state = jax.jit(learner.init)(jax.random.key(0), batch)
     new, _ = jax.jit(learner.step)(state, batch)
 
     def moved(before, after):
@@ -90,10 +90,11 @@ def test_the_published_form_is_the_same_function(name):
 @pytest.mark.parametrize("name", DISTINCT)
 def test_examples_do_not_see_each_other(name):
     model, x = tiny(name), inputs(name, 3)
-    variables = model.init(jax.random.key(0), x)
-    whole = model.apply(variables, x)
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    apply = jax.jit(model.apply)
+    whole = apply(variables, x)
     second = lambda tree: jax.tree.map(lambda a: a[1:2], tree)
-    alone = model.apply(variables, second(x))
+    alone = apply(variables, second(x))
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     jax.tree.map(close, alone, second(whole))
 

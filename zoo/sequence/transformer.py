@@ -48,7 +48,7 @@ ACTIVATIONS = {
     "gelu_tanh": lambda x: nn.gelu(x, approximate=True),  # GPT-2's
 }
 POSITIONS = ("sinusoidal", "learned", "rotary")
-SMALL = dict(vocabulary=11, features=4, heads=2, hidden=5, layers=2, dropout=0.25)
+SMALL = dict(vocabulary=11, features=4, heads=2, hidden=5, layers=1, dropout=0.25)
 TINY = dict(**SMALL)
 TINY_GPT = dict(**SMALL, longest=70)
 
