@@ -38,7 +38,7 @@ from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
-from zoo.sequence import language, recurrent, seq2seq, transformer, truncated
+from zoo.sequence import gpt, language, recurrent, seq2seq, transformer, truncated
 from zoo.vision import lenet, lenet5_1998
 
 LECUN = "LeCun et al., Proceedings of the IEEE 1998, https://doi.org/10.1109/5.726791"
@@ -248,17 +248,17 @@ MODELS: dict[str, Row] = {
     "char_lstm": _characters("lstm", HOCHREITER, 355_026),
     "char_gru": _characters("gru", CHO, 272_850),
     "char_gpt": Row(
-        module=transformer.GPT,
+        module=gpt.GPT,
         task="language",
         inputs=tokens(64),
         paper=RADFORD,
         parameters=836_608,
         convention="82 characters, 256 learned positions, 4 layers of 128; shared head",
-        tiny=transformer.TINY_GPT,
+        tiny=gpt.TINY,
         notes="GPT-2, small. Learned by experiments.char_lm.",
     ),
     "gpt2": Row(
-        module=transformer.GPT,
+        module=gpt.GPT,
         task="language",
         inputs=tokens(64),
         paper=RADFORD,
@@ -268,7 +268,7 @@ MODELS: dict[str, Row] = {
             **{"vocabulary": 50_257, "features": 768, "heads": 12, "hidden": 3072},
             **{"layers": 12, "longest": 1024, "dropout": 0.1},
         ),
-        tiny=transformer.TINY_GPT,
+        tiny=gpt.TINY,
         reference="transformers.GPT2LMHeadModel",
     ),
     "seq2seq": Row(
@@ -439,9 +439,9 @@ LEARNERS: dict[str, LearnerRow] = {
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
-    "zoo.sequence.transformer.Attention": "attention of a Layer",
-    "zoo.sequence.transformer.Layer": "layer of a Stack",
-    "zoo.sequence.transformer.Stack": "encoder and decoder of Transformer, body of GPT",
+    "zoo.sequence.stack.Attention": "attention of a Layer",
+    "zoo.sequence.stack.Layer": "layer of a Stack",
+    "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.lenet5_1998.SparseConv": "C3 of LeNet51998",
     "zoo.vision.lenet5_1998.Subsampling": "S2 and S4 of LeNet51998",
 }
