@@ -48,6 +48,7 @@ BENCHMARKS = {
     "convolution": CONVOLUTION,
     "convnets": CONVNETS,
     "classical": CLASSICAL,
+    "recurrent": Entry("recurrent", parts="ROWS"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),

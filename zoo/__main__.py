@@ -54,7 +54,9 @@ def _list(pattern: str, task: str | None) -> None:
         of_task = f" of the task {task!r}" if task else ""
         known = ", ".join(sorted(MODELS))
         raise ValueError(f"no model{of_task} matches {pattern!r}. Known: {known}")
-    table = Table("model", "task", "input", "parameters", "paper", box=None)
+    table = Table(box=None)
+    for title in ("model", "task", "input", "parameters", "paper"):
+        table.add_column(title, no_wrap=title in ("model", "parameters"))
     for name in names:
         row = MODELS[name]
         paper = row.paper.split(", http")[0]  # the card has the address

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.row import Row
-from zoo.sequence import language, recurrent, seq2seq, transformer
+from zoo.sequence import gpt, language, recurrent, seq2seq, transformer
 
 HOCHREITER = (
     "Hochreiter and Schmidhuber, Neural Computation 1997, "
@@ -97,17 +97,17 @@ SEQUENCE: dict[str, Row] = {
     "char_lstm": _characters("lstm", HOCHREITER, 355_026),
     "char_gru": _characters("gru", CHO, 272_850),
     "char_gpt": Row(
-        module=transformer.GPT,
+        module=gpt.GPT,
         task="language",
         inputs=tokens(64),
         paper=RADFORD,
         parameters=836_608,
         convention="82 characters, 256 learned positions, 4 layers of 128; shared head",
-        tiny=transformer.TINY_GPT,
+        tiny=gpt.TINY,
         notes="GPT-2, small. Learned by experiments.char_lm.",
     ),
     "gpt2": Row(
-        module=transformer.GPT,
+        module=gpt.GPT,
         task="language",
         inputs=tokens(64),
         paper=RADFORD,
@@ -117,7 +117,7 @@ SEQUENCE: dict[str, Row] = {
             **{"vocabulary": 50_257, "features": 768, "heads": 12, "hidden": 3072},
             **{"layers": 12, "longest": 1024, "dropout": 0.1},
         ),
-        tiny=transformer.TINY_GPT,
+        tiny=gpt.TINY,
         reference="transformers.GPT2LMHeadModel",
     ),
     "seq2seq": Row(

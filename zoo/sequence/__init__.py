@@ -3,6 +3,7 @@
 from zoo.sequence import truncated as truncated
 from zoo.sequence.cells import gru_reset_before as gru_reset_before
 from zoo.sequence.cells import output_to_hidden as output_to_hidden
+from zoo.sequence.gpt import GPT as GPT
 from zoo.sequence.language import RecurrentLM as RecurrentLM
 from zoo.sequence.language import bits as bits
 from zoo.sequence.language import draw as draw
@@ -17,8 +18,7 @@ from zoo.sequence.search import beam as beam
 from zoo.sequence.search import greedy as greedy
 from zoo.sequence.seq2seq import Seq2Seq as Seq2Seq
 from zoo.sequence.seq2seq import stepper as stepper
-from zoo.sequence.transformer import GPT as GPT
-from zoo.sequence.transformer import Stack as Stack
+from zoo.sequence.stack import Stack as Stack
+from zoo.sequence.stack import remember as remember
 from zoo.sequence.transformer import Transformer as Transformer
-from zoo.sequence.transformer import remember as remember
 from zoo.sequence.transformer_weights import stack_from_torch as stack_from_torch

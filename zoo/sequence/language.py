@@ -146,7 +146,7 @@ def token_accuracy(outputs: jax.Array, batch: dict[str, Any]) -> Pair:
     weight = counts.astype(jnp.float32)
     if "weight" in batch:
         weight = weight * batch["weight"].astype(jnp.float32)[:, None]
-    return (right * weight).sum(), weight.sum()
+    return jnp.where(right, weight, 0).sum(), weight.sum()
 
 
 def sample(

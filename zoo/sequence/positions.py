@@ -23,6 +23,9 @@ References:
 import jax
 import jax.numpy as jnp
 
+from zoo.errors import unknown
+
+POSITIONS = ("sinusoidal", "learned", "rotary")
 BASE = 10_000.0
 
 
@@ -86,6 +89,38 @@ def rotary(x: jax.Array, positions: jax.Array) -> jax.Array:
     sin, cos = jnp.sin(angle), jnp.cos(angle)
     a, b = jnp.split(x, 2, axis=-1)
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1)
+
+
+def added(
+    kind: str, h: jax.Array, before: jax.Array, learned: jax.Array | None = None
+) -> jax.Array:
+    """What positions add to embeddings, [1, T, D]; of rotary ones 0.
+
+    Args:
+        kind: one of `POSITIONS`.
+        h: the embeddings, [B, T, D].
+        before: tokens that came before, int32 scalar.
+        learned: a row for each position, [L, D], if they are learned.
+
+    Raises:
+        ValueError: an unknown kind; T above L.
+    """
+    if kind not in POSITIONS:
+        raise unknown("positions", kind, POSITIONS)
+    time, width = h.shape[1:]
+    if kind == "rotary":
+        return jnp.zeros((), h.dtype)
+    if kind == "learned":
+        if time > len(learned):
+            raise too_long(time, len(learned))
+        return jax.lax.dynamic_slice_in_dim(learned, before, time)[None]
+    places = before + jnp.arange(time, dtype=jnp.int32)
+    return sinusoidal(places, width, h.dtype)[None]
+
+
+def too_long(length: int, longest: int) -> ValueError:
+    """The error for more tokens than there is room for; the caller raises it."""
+    return ValueError(f"sequences must have at most {longest} tokens, got {length}")
 
 
 def _angles(positions, features, dtype):  # [T] -> [T, D / 2]
