@@ -274,9 +274,9 @@ LEARNERS: dict[str, LearnerRow] = {
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
-    "zoo.sequence.transformer.Attention": "attention of a Layer",
-    "zoo.sequence.transformer.Layer": "layer of a Stack",
-    "zoo.sequence.transformer.Stack": "encoder and decoder of Transformer, body of GPT",
+    "zoo.sequence.stack.Attention": "attention of a Layer",
+    "zoo.sequence.stack.Layer": "layer of a Stack",
+    "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
     "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
     "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",
