@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _list(pattern: str, task: str | None) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from zoo.catalog import MODELS
 
@@ -52,7 +52,8 @@ def _list(pattern: str, task: str | None) -> None:
         of_task = f" of the task {task!r}" if task else ""
         known = ", ".join(sorted(MODELS))
         raise ValueError(f"no model{of_task} matches {pattern!r}. Known: {known}")
-    table = Table("model", "task", "input", "parameters", "paper", box=None)
+    name_column = Column("model", no_wrap=True, min_width=max(map(len, names)))
+    table = Table(name_column, "task", "input", "parameters", "paper", box=None)
     for name in names:
         row = MODELS[name]
         paper = row.paper.split(", http")[0]  # the card has the address
