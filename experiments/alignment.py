@@ -30,6 +30,7 @@ from zoo.sequence import beam, greedy, stepper, token_accuracy, token_cross_entr
 from zoo.sequence.seq2seq import SCORES
 from zoo.training import figures, sweep
 from zoo.training.cli import run
+from zoo.training.parallel import jit_once
 from zoo.training.report import Report
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -138,7 +139,7 @@ def _write(cfg, model, params, batch):
     def begin(params):
         return stepper(model, {"params": params}, x["source"], x["source_mask"])
 
-    @jax.jit
+    @jit_once
     def write(params):
         one = lambda p: greedy(*begin(p), first, length, END)[0]
         of_first = jax.tree.map(lambda p: p[0], params)

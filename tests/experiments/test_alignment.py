@@ -9,7 +9,7 @@ from experiments.alignment import SEEDS, Config, main
 def test_attention_copies(tmp_path, capsys):
     """The same batches, steps and rate: right where the other mostly is not."""
     cfg = Config(
-        length=6, scores=("general", "none"), examples=1000, tests=100, steps=200,
+        length=6, scores=("general", "none"), examples=1000, tests=64, steps=120,
         features=32, width=16, learning_rate=2e-2, run=str(tmp_path),
     )  # fmt: skip
     numbers = main(cfg)

@@ -134,6 +134,16 @@ def test_searches_find_what_there_is(network):
     np.testing.assert_allclose(penalised[:, :10], ranked[:, :10], rtol=1e-4)
 
 
+def test_what_follows_the_end_costs_nothing():
+    """A network that always ends: one token counts, in both searches."""
+    logits = jnp.array([[0.0, 1.0, 3.0, 0.0]])
+    step = lambda tokens, state: (jnp.repeat(logits, len(tokens), 0), state)
+    given = (step, (), jnp.ones(2, jnp.int32), LENGTH, END)
+    for tokens, value in (greedy(*given), beam(*given, beams=1)):
+        np.testing.assert_array_equal(tokens, np.full(tokens.shape, END))
+        np.testing.assert_allclose(value, jax.nn.log_softmax(logits)[0, END], rtol=1e-6)
+
+
 STEP = lambda tokens, state: (jnp.zeros((len(tokens), V)), state)
 
 
