@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 import zoo.catalog
-from tests.models import images_of
+from tests.models import inputs
 from zoo.card import multiply_adds
 from zoo.functional.losses import cross_entropy
 from zoo.vision import googlenet, layers, resnet
@@ -22,7 +22,7 @@ quick = functools.partial(
 
 def tiny(name, **fields):
     model = zoo.create(name, **{**zoo.catalog.MODELS[name].tiny, **fields})
-    x = images_of(name, 2, np.random.default_rng(0))
+    x = inputs(name)
     variables = quick(model.init)(jax.random.key(0), x)
     return model, variables, x
 
