@@ -73,6 +73,8 @@ class Ensemble(NamedTuple):
 
 
 class BoostingState(NamedTuple):
+    """What a round changes, and the binned examples that it reads."""
+
     step: jax.Array  # int32 scalar: rounds done
     key: jax.Array  # never advanced; a round's own key is fold_in(key, step)
     start: jax.Array  # [K], F_0

@@ -37,6 +37,8 @@ CLOSE = 64  # splits are equal whose scores differ by so many units of rounding
 
 
 class Split(NamedTuple):
+    """The best split of each node, and what it makes of the channels."""
+
     gain: jax.Array  # [C]; -inf where no split is allowed
     feature: jax.Array  # int32 [C], among the F
     below: jax.Array  # int32 [C], the last bin on the left that is not empty
