@@ -1,15 +1,11 @@
 """Classical learners against scikit-learn: same data, same start, same objective.
 
 Both sides take the same float32 arrays, and what they find is compared before anything
-is timed: an objective, the answers themselves, or how many of them are right. Each row
-is measured at four sizes, each twice the one before. The figure is that of the
-largest; `.growth` is the exponent p of a time that grows as N^p, fitted to all four.
-Compiling is not counted.
+is timed: an objective, the answers themselves, or how many of them are right. How the
+rows are measured: `benchmarks.rows`.
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,47 +13,23 @@ import numpy as np
 
 import zoo
 from benchmarks.results import Figure
-from benchmarks.timing import interleaved, seconds
-from zoo.classical import forest, kmeans, lasso, logistic, mixture, neighbors, pca
+from benchmarks.rows import Row, Sides, compare, relative
+from zoo.classical import (
+    affinities,
+    forest,
+    kmeans,
+    lasso,
+    logistic,
+    mixture,
+    neighbors,
+    pca,
+    sne,
+    sne_exact,
+    sne_interpolation,
+    svm,
+)
 
-PAIRS, DOUBLINGS = 5, 3
 MANY = 64  # starts or strengths in one call
-
-
-class Sides(NamedTuple):
-    """Two ways to one result.
-
-    Attributes:
-        ours, theirs: take nothing and give what they found.
-        apart: how far the second result is from the first, a number.
-    """
-
-    ours: Callable[[], object]
-    theirs: Callable[[], object]
-    apart: Callable[[object, object], float]
-
-
-class Row(NamedTuple):
-    """What is measured.
-
-    Attributes:
-        what: for a reader; `{n}` is the size.
-        sides: of a size.
-        size: the largest.
-        within: what `apart` may be at most.
-        least: the ratio that is claimed.
-    """
-
-    what: str
-    sides: Callable[[int], Sides]
-    size: int
-    within: float
-    least: float = 1.0
-
-
-def relative(a: float, b: float) -> float:
-    """How much more b is than a, as a share: 0 where ours is better."""
-    return max(0.0, (float(a) - float(b)) / abs(float(b)))
 
 
 def blobs(n: int, features: int, centres: int, spread: float = 1.0) -> np.ndarray:
@@ -239,6 +211,70 @@ def _logistic(n):
     return Sides(lambda: ours(*places), fit, apart)
 
 
+def _svm(n):
+    from sklearn.svm import SVC
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 20)).astype(np.float32)
+    y = np.int32(x[:, 0] * x[:, 1] + x[:, 2] + 0.5 * rng.normal(size=n) > 0)
+    places = jnp.asarray(x), jnp.asarray(y)
+    theirs = SVC(kernel="rbf", C=1.0, tol=1e-3, cache_size=1000)
+    gamma = 1 / (20 * x.astype(np.float64).var())
+    squares = (x.astype(np.float64) ** 2).sum(1)
+    K = np.exp(-gamma * (squares[:, None] + squares - 2 * np.float64(x) @ x.T))
+
+    def fit():
+        theirs.fit(x, y)
+        beta = np.zeros(n)
+        beta[theirs.support_] = theirs.dual_coef_[0]
+        return beta
+
+    def missing(beta):  # - D
+        beta = np.asarray(beta, np.float64)
+        return beta @ K @ beta / 2 - np.abs(beta).sum()
+
+    return Sides(
+        lambda: svm.fit(*places, C=1.0, tolerance=1e-3).beta,
+        fit,
+        lambda a, b: relative(missing(a), missing(b)),
+    )
+
+
+def _tsne(x, method, kl):
+    """Both maps of 1,000 steps from the same start; how far ours is above, by `kl`."""
+    from sklearn.manifold import TSNE
+
+    placed = jnp.asarray(x)
+    theirs = TSNE(perplexity=30, init="pca", max_iter=1000, random_state=0, n_jobs=2)
+    return Sides(
+        lambda: sne.fit(jax.random.key(0), placed, method=method).positions,
+        lambda: theirs.fit_transform(x),
+        lambda a, b: relative(kl(jnp.asarray(a)), kl(jnp.asarray(b))),
+    )
+
+
+def _tsne_digits(n):
+    x = _digits(n)
+    batch = affinities.batch(jnp.asarray(x), 30.0)
+
+    def kl(y):
+        return sne_exact.objective(y, batch["p"], batch["plogp"])
+
+    return _tsne(x, "exact", kl)
+
+
+def _tsne_fashion(n):
+    train = zoo.data.load("fashion_mnist").train
+    x = np.float32(train["x"][:n]).reshape(n, -1) / 255
+    batch = affinities.batch(jnp.asarray(x), 30.0, nearest=True)
+    rest = batch["p"], batch["near"], batch["plogp"], 512
+
+    def kl(y):
+        return sne_interpolation.objective(y, *rest)
+
+    return _tsne(x, "interpolation", kl)
+
+
 def _digits(n):
     """The first n of the digits, from 0 to 1, float32 [n, 64]."""
     return (zoo.data.tabular("digits").x[:n] / 16).astype(np.float32)
@@ -313,7 +349,15 @@ ROWS = {
     ),
     "logistic_strengths": Row(
         f"logistic regression, {{n}} x 20, {MANY} strengths in one call",
-        *(_logistic, 8_000, 1e-3, 3.0),
+        *(_logistic, 2_000, 1e-3, 3.0),
+    ),
+    "svm": Row("a support vector machine, RBF, {n} x 20, C = 1", *(_svm, 2_000, 1e-3)),
+    "tsne": Row(
+        "t-SNE of {n} digits, 1,000 steps, every pair", *(_tsne_digits, 1_796, 0.05)
+    ),
+    "tsne_fashion": Row(
+        "t-SNE of {n} images of Fashion-MNIST, 1,000 steps, by interpolation",
+        *(_tsne_fashion, 10_000, 0.05, 1.0, 1),
     ),
     "forest": Row(
         "a forest of 100 trees on {n} digits, and what it says of 397 others",
@@ -329,52 +373,10 @@ NAMES = tuple(f"classical.{row}{kind}" for row in ROWS for kind in ("", ".growth
 
 def measure(*names: str) -> list[Figure]:
     """Two figures for each row, or for each that is named."""
-    return [figure for name in names or ROWS for figure in compare(name)]
-
-
-def compare(name: str) -> list[Figure]:
-    """Time and growth of a row."""
-    row = ROWS[name]
-    sizes = [row.size >> i for i in range(DOUBLINGS, -1, -1)]
-    found = []
-    for n in sizes:
-        sides = row.sides(n)
-        apart = sides.apart(jax.device_get(sides.ours()), sides.theirs())
-        assert apart <= row.within, f"{name}, N = {n}: results differ by {apart:.1e}"
-        found.append(
-            interleaved(
-                lambda sides=sides: seconds(sides.ours),
-                lambda sides=sides: seconds(sides.theirs),
-                PAIRS,
-            )
-        )
-    largest = found[-1]
-    ours, theirs = (
-        float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
-        for times in ([p.ours for p in found], [p.theirs for p in found])
-    )
-    times = ", ".join(
-        f"N = {n}: {1e3 * p.ours:.3g} against {1e3 * p.theirs:.3g} ms"
-        for n, p in zip(sizes, found, strict=True)
-    )
-    about = dict(reference="scikit-learn, all cores", seed=0)
     return [
-        Figure(
-            name=f"classical.{name}",
-            what=f"{row.what.format(n=row.size)}; results differ by {apart:.0e}",
-            value=1e3 * largest.ours,
-            unit="ms",
-            reference_value=1e3 * largest.theirs,
-            ratio=largest.ratio,
-            # Below 20 ms the reference measures its own overhead.
-            claim=f"ratio >= {row.least:g}" if largest.theirs > 0.02 else "",
-            **about,
-        ),
-        Figure(
-            name=f"classical.{name}.growth",
-            what=f"exponent of the time's growth with N; {times}",
-            value=ours,
-            reference_value=theirs,
-            **about,
-        ),
+        figure
+        for name in names or ROWS
+        for figure in compare(
+            f"classical.{name}", ROWS[name], "scikit-learn, all cores"
+        )
     ]

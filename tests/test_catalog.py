@@ -44,7 +44,6 @@ COUNTS = {  # of the first rows; those of zoo/vision_table.py stand there alone
     "transformer_base": 63_082_496,
     "transformer_big": 214_245_376,
 }
-QUICK = {"xla_backend_optimization_level": 0}  # to compile, for what runs once
 FAMILIES = (
     *("classical", "compress", "detection", "generative", "search"),
     *("segmentation", "sequence", "vision"),
@@ -78,9 +77,9 @@ def test_every_parameter_learns(name):
     model, x = tiny(name), inputs(name, 8)
     batch = {"x": x, "y": np.arange(8, dtype=np.int32), "index": np.arange(8)}
     learner = supervised(model, flat_cross_entropy, optim.sgd(1.0))
-    init = jax.jit(learner.init, compiler_options=QUICK)
+    init = jax.jit(learner.init)
     state = init(jax.random.key(0), batch)
-    step = jax.jit(learner.step, compiler_options=QUICK)
+    step = jax.jit(learner.step)
     new, _ = step(state, batch)
 
     def moved(before, after):
@@ -94,19 +93,16 @@ def test_every_parameter_learns(name):
 def test_the_published_form_is_the_same_function(name):
     x = inputs(name)
     ours, published = tiny(name), tiny(name, **catalog.MODELS[name].published)
-    variables = jax.jit(ours.init, compiler_options=QUICK)(jax.random.key(0), x)
-    a, b = (
-        jax.jit(m.apply, compiler_options=QUICK)(variables, x)
-        for m in (ours, published)
-    )
+    variables = jax.jit(ours.init)(jax.random.key(0), x)
+    a, b = (jax.jit(m.apply)(variables, x) for m in (ours, published))
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * abs(b).max())
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_examples_do_not_see_each_other(name):
     model, x = tiny(name), inputs(name, 3)
-    variables = jax.jit(model.init, compiler_options=QUICK)(jax.random.key(0), x)
-    apply = jax.jit(model.apply, compiler_options=QUICK)
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    apply = jax.jit(model.apply)
     second = lambda tree: jax.tree.map(lambda a: a[1:2], tree)
     same = jax.tree.map(lambda a: np.repeat(a[1:2], 3, 0), x)
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)

@@ -7,10 +7,8 @@ import pytest
 from scipy.special import expit, softmax
 
 import zoo
-from tests.classical.quick import OPTIONS, quick  # noqa: F401
 from zoo.classical import boosting
 
-pytestmark = pytest.mark.usefixtures("quick")
 KEY = jax.random.key(0)
 
 
@@ -73,7 +71,7 @@ def by_hand(x, y, loss, form, rounds=5, rate=0.3, penalty=0.0, w=None):
 
 
 @pytest.fixture(scope="module")
-def half(quick):  # noqa: F811
+def half():
     """Two classes, as by hand: the data and the state."""
     x, _, classes = table()
     w = np.random.default_rng(1).integers(0, 3, 50) * 1.0
@@ -143,11 +141,11 @@ def test_stages_losses_and_types():
     boost = boosting.learner("softmax", 3, 4, max_depth=2)
     batch = {"x": x, "y": y, "index": np.arange(50, dtype=np.int32)}
     state, losses, seen = (
-        jax.jit(boost.init, compiler_options=OPTIONS)(KEY, batch),
+        jax.jit(boost.init)(KEY, batch),
         [],
         [],
     )
-    step = jax.jit(boost.step, compiler_options=OPTIONS)
+    step = jax.jit(boost.step)
     for i in range(4):
         assert not boost.done(state)
         state, metrics = step(state, batch)
@@ -192,7 +190,7 @@ def test_draws_are_by_index_and_anew_in_each_round():
     order = np.random.default_rng(2).permutation(50)
     options = dict(rounds=6, rate=1.0, subsample=0.5, max_features=1, max_depth=1)
     boost, states = boosting.learner(**options), []
-    step = jax.jit(boost.step, compiler_options=OPTIONS)
+    step = jax.jit(boost.step)
     with jax.enable_x64(True):
         for index in (np.arange(50), order):
             index = index.astype(np.int32)

@@ -7,10 +7,8 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from tests.classical.quick import OPTIONS, quick  # noqa: F401
 from zoo.classical import forest, tree
 
-pytestmark = pytest.mark.usefixtures("quick")
 KEY = jax.random.key(0)
 
 
@@ -27,14 +25,14 @@ def one_of(trees, i):
 
 
 @pytest.fixture(scope="module")
-def grown(quick):  # noqa: F811
+def grown():
     """Six trees of classes, and the class of each example."""
     x, y, _ = table()
     return forest.fit(KEY, x, y, 6), x, y
 
 
 @pytest.fixture(scope="module")
-def numbers(quick):  # noqa: F811
+def numbers():
     """Six trees of numbers that try all features, and the numbers."""
     x, _, y = table()
     options = dict(max_features=None, max_depth=4)
@@ -156,7 +154,7 @@ def test_one_device_equals_eight(devices):
     split = jax.shard_map(
         run, mesh=mesh, in_specs=P("i"), out_specs=P(), check_vma=False
     )
-    eight = jax.jit(split, compiler_options=OPTIONS)(x, y, weight)
+    eight = jax.jit(split)(x, y, weight)
     # Sums of whole numbers: exact.
     jax.tree.map(np.testing.assert_array_equal, eight.trees, one.trees)
 

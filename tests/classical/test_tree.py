@@ -10,10 +10,7 @@ import pytest
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from tests.classical.quick import OPTIONS, quick  # noqa: F401
 from zoo.classical import binning, frontier, growth, pruning, splits, tree
-
-pytestmark = pytest.mark.usefixtures("quick")
 
 
 def table(n=72, d=4, values=6, classes=3, seed=0):
@@ -331,7 +328,7 @@ def test_vmap_over_weights_is_one_by_one():
     w = np.random.default_rng(6).integers(0, 3, (3, 72)).astype(float)
     with jax.enable_x64(True):
         one = lambda w: tree.fit(x, numbers, "squared_error", weight=w, **LARGE)
-        every = jax.jit(jax.vmap(one), compiler_options=OPTIONS)(w)
+        every = jax.jit(jax.vmap(one))(w)
     for i in range(3):
         alone = fit(x, numbers, "squared_error", weight=w[i], **LARGE)
         np.testing.assert_array_equal(every.feature[i], alone.feature)
@@ -351,7 +348,7 @@ def test_one_device_equals_eight(devices):
         split = jax.shard_map(
             run, mesh=mesh, in_specs=P("i"), out_specs=P(), check_vma=False
         )
-        eight = jax.jit(split, compiler_options=OPTIONS)(x, y, w)
+        eight = jax.jit(split)(x, y, w)
     assert tree.leaves(one) > 8
     for field, value in one._asdict().items():
         np.testing.assert_allclose(getattr(eight, field), value, atol=1e-12)

@@ -18,11 +18,9 @@ from sklearn.ensemble import (
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from tests.classical.quick import OPTIONS, quick  # noqa: F401
 from zoo.classical import boosting, boosting_losses, pruning, tree
 from zoo.data import tabular
 
-pytestmark = pytest.mark.usefixtures("quick")
 NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 NUMBERS = ("diabetes",)
 
@@ -61,7 +59,7 @@ def theirs_at(name, theirs, x):
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def half(request, quick):  # noqa: F811
+def half(request):
     """Trees on the even examples, of leaves so large that hardly two features part them
     alike."""
     name = request.param

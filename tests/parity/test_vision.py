@@ -31,7 +31,6 @@ from zoo.vision import (
 
 models = torchvision.models
 Y = np.array([7, 2])
-QUICK = {"xla_backend_optimization_level": 0}  # to compile, for what runs once
 RESNET = {
     "stem": "maxpool", "stage_1": "layer1", "stage_2": "layer2", "stage_3": "layer3",
     "stage_4": "layer4", "pooled": "avgpool",
@@ -265,7 +264,7 @@ def test_outputs_intermediates_and_gradients(case):
         variables = zoo.convert.assign(state, shapes, case.rules)
         expected = zoo.convert.assign(their_grads, shapes, case.rules)["params"]
         params = variables.pop("params")
-        run = jax.jit(jax.grad(loss, has_aux=True), compiler_options=QUICK)
+        run = jax.jit(jax.grad(loss, has_aux=True))
         grads, (y, found) = run(params, variables)
     np.testing.assert_allclose(y, logits, rtol=1e-8, atol=1e-8 * abs(logits).max())
     for name, theirs in outputs.items():
@@ -300,7 +299,7 @@ def test_googlenet_in_training_with_its_three_heads():
     apply = lambda v: model.apply(v, x, train=True, mutable=["batch_stats"])[0]
     with jax.enable_x64(True):
         variables = zoo.convert.assign(state, shapes, googlenet.RULES)
-        logits, one, two = jax.jit(apply, compiler_options=QUICK)(variables)
+        logits, one, two = jax.jit(apply)(variables)
         loss, weight = googlenet.auxiliary_loss((logits, one, two), {"y": Y})
     mine = expected.logits, expected.aux_logits1, expected.aux_logits2
     for ours, reference in zip((logits, one, two), mine, strict=True):

@@ -14,16 +14,11 @@ from zoo.card import multiply_adds
 from zoo.functional.losses import cross_entropy
 from zoo.vision import googlenet, layers, resnet
 
-# To compile quickly, for what runs once.
-quick = functools.partial(
-    jax.jit, compiler_options={"xla_backend_optimization_level": 0}
-)
-
 
 def tiny(name, **fields):
     model = zoo.create(name, **{**zoo.catalog.MODELS[name].tiny, **fields})
     x = inputs(name)
-    variables = quick(model.init)(jax.random.key(0), x)
+    variables = jax.jit(model.init)(jax.random.key(0), x)
     return model, variables, x
 
 
@@ -31,7 +26,7 @@ def test_outputs_by_name():
     model, variables, x = tiny("resnet20_cifar")
     names = ["stem", "stage_1", "stage_1_block_0/conv_1", "stage_1_block_0", "pooled"]
     both = lambda v: (layers.features(model, v, x, names), model.apply(v, x))
-    got, expected = quick(both)(variables)
+    got, expected = jax.jit(both)(variables)
     assert set(got) == set(names)
     np.testing.assert_array_equal(got["stage_1"], got["stage_1_block_0"])
     assert got["stage_1_block_0/conv_1"].shape == (2, 32, 32, 4)
@@ -76,7 +71,7 @@ def test_without_a_branch_a_residual_network_passes_its_stem_on():
         if "block" in name:
             block["conv_2"]["kernel"] *= 0
     names = ["stem", "stage_1", "stage_2"]
-    got = quick(lambda v: layers.features(model, v, x, names))(variables)
+    got = jax.jit(lambda v: layers.features(model, v, x, names))(variables)
     np.testing.assert_allclose(got["stage_1"], got["stem"], atol=1e-6)
     stem, stage = got["stem"], got["stage_2"]
     np.testing.assert_allclose(stage[..., :4], stem[:, ::2, ::2], atol=1e-6)
@@ -92,7 +87,7 @@ def test_plain_is_the_residual_network_without_its_sums():
     for name, block in variables["params"].items():
         if "block" in name:
             block["conv_2"]["kernel"] *= 0
-    got = quick(lambda v: layers.features(plain, v, x, ["stage_1"]))(variables)
+    got = jax.jit(lambda v: layers.features(plain, v, x, ["stage_1"]))(variables)
     assert not got["stage_1"].any()
 
 
@@ -112,7 +107,7 @@ def test_the_stride_of_a_bottleneck_may_be_in_front():
 def test_dropout_draws_in_training_only():
     model, variables, x = tiny("mobilenet_v2", dropout=0.5)
 
-    @functools.partial(quick, static_argnums=1)
+    @functools.partial(jax.jit, static_argnums=1)
     def run(seed, train):
         rngs = {"dropout": jax.random.key(seed)}
         return model.apply(

@@ -9,7 +9,10 @@ where b is not penalised. The scales are scikit-learn's. The minimum is found by
 coordinate descent or FISTA, of `optim`.
 
 Before that, N examples become D + 1: with [X y] = Q R, Q^T Q = 1, the residual is as
-long as R [w, -1]. So a sweep costs D^2 and not N D, and the sums are the same.
+long as R [w, -1]. So a sweep costs D^2 and not N D, and the sums are the same. R is the
+Cholesky factor of [X y]^T [X y], which costs a tenth of the QR decomposition and loses
+twice the digits of the smallest sine of a column with the span of those before it;
+where that is below 0.1, such as where a fit is nearly perfect, R is of QR.
 
 Shapes: N examples, D features, O outputs, M rows that are left.
 
@@ -35,6 +38,7 @@ from zoo.classical import linear
 from zoo.errors import unknown
 
 METHODS = ("coordinate", "fista")
+LEAST_SINE = 0.1  # with less, two digits would be lost: QR
 
 
 class Sparse(NamedTuple):
@@ -163,6 +167,16 @@ def _shortened(x, y):  # [N, D], [N, O] -> [M, D], [M, O] with M <= D + O
     rows = d + y.shape[1]
     if n <= rows:
         return x, y
-    short = jnp.linalg.qr(jnp.concatenate([x, y], axis=1), mode="r")
+    both = jnp.concatenate([x, y], axis=1)
+    size = jnp.linalg.norm(both, axis=0)
+    scale = jnp.where(size > 0, size, 1)[None]
+    cosines = both.T @ both / scale / scale.T
+    upper = jnp.linalg.cholesky(cosines + jnp.diag(size == 0)).T
+    enough = jnp.all(jnp.diag(upper) > LEAST_SINE)  # not where it is NaN
+    short = jax.lax.cond(
+        enough,
+        lambda: upper * size[None],
+        lambda: jnp.linalg.qr(both, mode="r"),
+    )
     short *= (rows / n) ** 0.5
     return short[:, :d], short[:, d:]

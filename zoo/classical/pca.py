@@ -104,7 +104,9 @@ def fit(
         squares, vectors = jnp.linalg.eigh(gram)  # rising; columns
         axes = vectors.T[::-1][:k]
         singular = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))  # less by rounding
+        energy = jnp.trace(gram)
     else:
+        energy = jnp.sum(a**2)
         if method == "random":
             span = _range(key, a, min(k + oversamples, *a.shape), power)  # [N, L]
             a = jnp.matmul(span.T, a, precision="highest")  # [L, D]
@@ -115,7 +117,7 @@ def fit(
         components=signed(axes),
         variance=singular**2 / divisor,
         singular=singular,
-        total=total(jnp.sum((x - mean[None]) ** 2)) / divisor,
+        total=energy / divisor,
     )
 
 
