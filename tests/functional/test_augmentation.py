@@ -79,7 +79,8 @@ def test_shift_is_uniform_in_both_directions():
         assert scipy.stats.kstest(line, "uniform", (-3, 6)).pvalue > 0.01
     assert abs(np.corrcoef(offset.T)[0, 1]) < 0.08
     expected = jax.jit(F.shift)(planes, offset[0])
-    np.testing.assert_allclose(moved[0], expected, atol=1e-5)
+    # A difference of numbers of size 10 in float32, times up to 20 at the border.
+    np.testing.assert_allclose(moved[0], expected, atol=20 * 10 * 2**-23 * 2)
 
 
 def test_rotation_is_uniform():
