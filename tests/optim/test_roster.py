@@ -216,8 +216,11 @@ def test_traced_rate_under_vmap_equals_numbers(name):
         chex.assert_trees_all_close(
             jax.tree.map(lambda x, i=i: x[i], together), alone, rtol=1e-6
         )
-    still = jax.tree.map(lambda x: x[0], together)
-    chex.assert_trees_all_equal(still, params)  # rate 0
+    still = jax.tree.map(lambda x: x[0], together)  # rate 0
+    if name.startswith("schedule_free"):  # means of equal numbers, which are rounded
+        chex.assert_trees_all_close(still, params, rtol=2.0**-22)
+    else:
+        chex.assert_trees_all_equal(still, params)
 
 
 @every
