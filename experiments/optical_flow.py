@@ -167,7 +167,8 @@ def _measure(motion, methods, images, report, rows, numbers) -> None:
     first, second, truth, known = images
     length = np.hypot(*np.moveaxis(np.asarray(truth), -1, 0))
     longest = float(length[np.isfinite(length)].max())
-    color = lambda flow: np.asarray(F.flow_to_color(flow, longest))
+    full = 1.25 * longest  # an estimate just above the truth is no dark spot
+    color = lambda flow: np.asarray(F.flow_to_color(flow, full))
     grey = lambda image: np.repeat(np.clip(np.asarray(image), 0, 1)[..., None], 3, -1)
     pictures = {"first": grey(first), "second": grey(second), "true flow": color(truth)}
     maps = {}
@@ -185,7 +186,7 @@ def _measure(motion, methods, images, report, rows, numbers) -> None:
     figure = figures.gallery(list(pictures.values()), list(pictures))
     report.figure(
         figure,
-        f"{motion}: flow by the colour wheel, full at {longest:.1f} pixels; errors "
+        f"{motion}: flow by the colour wheel, full at {full:.1f} pixels; errors "
         "from black, none, to white, as large as the longest motion.",
         motion.replace(" ", "_"),
     )
