@@ -45,8 +45,9 @@ def test_all_but_one_are_compared():
 @pytest.mark.parametrize("name", sorted(THEIRS))
 def test_values_and_gradients(name, dtype):
     x = (3 * np.random.default_rng(0).normal(size=500)).astype(dtype)
-    # In float32, 1 + tanh u of gelu is rounded before it is multiplied by x.
-    tolerance = 3e-6 if dtype == np.float32 else 1e-13
+    # In float32, 1 + tanh u of gelu is off by some 1e-6 and multiplied by x, up to 10.
+    single = 1e-5 if name == "gelu" else 3e-6
+    tolerance = single if dtype == np.float32 else 1e-13
     with jax.enable_x64(dtype == np.float64):
         for ours, theirs in zip(*both(name, x), strict=True):
             assert ours.dtype == dtype
