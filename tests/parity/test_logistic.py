@@ -80,7 +80,7 @@ def test_digits():
     default = linear_model.LogisticRegression(max_iter=5000).fit(x[:half], y[:half])
     np.testing.assert_allclose(default.score(x[half:], y[half:]), 0.9288, atol=5e-5)
     theirs = exact(1.0).fit(x[:half], y[:half])
-    ours = logistic.fit(x[:half], y[:half], tolerance=1e-8, steps=3000)
+    ours = logistic.fit(x[:half], y[:half], tolerance=1e-9, steps=5000)
     assert ours.done
     got, want = logistic.probabilities(ours, x), theirs.predict_proba(x)
     np.testing.assert_allclose(got, want, atol=1e-5)

@@ -83,13 +83,31 @@ def max_pool(
     """
     if (tiles := _tiles(x, window, stride, padding, ceil)) is not None:
         h, w = tiles.shape[2], tiles.shape[4]
-        x = functools.reduce(jnp.maximum, (tiles[:, :, i] for i in range(h)))
-        return functools.reduce(jnp.maximum, (x[:, :, :, j] for j in range(w)))
+        x = functools.reduce(_larger, (tiles[:, :, i] for i in range(h)))
+        return functools.reduce(_larger, (x[:, :, :, j] for j in range(w)))
     window, stride, pads = _layout(x, window, stride, padding, ceil)
     if jax.default_backend() != "cpu":
         return nn.max_pool(x, window, stride, pads)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)), constant_values=-jnp.inf)
     return _first_maximum(x, window, stride, x.shape[1:3])
+
+
+@jax.custom_jvp
+def _larger(a, b):
+    """The maximum; the shares of both in its gradient are 1 together, whatever happens.
+
+    That of `jnp.maximum` asks whether the result equals a, and whether it equals b. A
+    compiler may compute these once more, elsewhere and rounded otherwise; then neither
+    does, and the gradient is lost (seen in VGG, XLA on a CPU without optimisation).
+    """
+    return jnp.maximum(a, b)
+
+
+@_larger.defjvp
+def _larger_jvp(primals, tangents):
+    (a, b), (da, db) = primals, tangents
+    share = jnp.where(a > b, 1, jnp.where(a == b, 0.5, 0)).astype(a.dtype)
+    return _larger(a, b), share * da + (1 - share) * db
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3))
