@@ -1,0 +1,150 @@
+"""Rows of networks with few parameters and operations, made for small devices."""
+
+from zoo.row import Row
+from zoo.vision import efficientnet, mobilenet_v2, mobilenet_v3, squeezenet
+from zoo.vision_table.family import CIFAR, TORCH, family
+
+HOWARD = "Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244"
+IANDOLA = "Iandola et al., 2016, https://arxiv.org/abs/1602.07360"
+SANDLER = "Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381"
+TAN = "Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946"
+
+MOBILE: dict[str, Row] = {
+    **family(
+        squeezenet.SqueezeNet,
+        {"squeezenet1_0": (1_248_424, {})},
+        paper=IANDOLA,
+        tiny=squeezenet.TINY,
+        rules=squeezenet.rules((0, 3, 7)),
+        convention="weights and biases",
+        reference=f"{TORCH}.squeezenet1_0",
+    ),
+    **family(
+        squeezenet.SqueezeNet,
+        {"squeezenet1_1": (1_235_496, {"stem": 64, "kernel": 3, "pools": (0, 2, 4)})},
+        paper=IANDOLA,
+        tiny=squeezenet.TINY,
+        rules=squeezenet.rules((0, 2, 4)),
+        convention="weights and biases",
+        reference=f"{TORCH}.squeezenet1_1",
+    ),
+    **family(
+        squeezenet.SqueezeNet,
+        {
+            "squeezenet_cifar": (
+                *(727_626,),
+                {
+                    **{"num_classes": 10, "stem": 64, "kernel": 3, "padding": 1},
+                    **{"stem_stride": 1, "pools": (0, 2, 4), "dropout": 0.0},
+                },
+            )
+        },
+        paper=IANDOLA,
+        inputs=CIFAR,
+        tiny=squeezenet.TINY,
+        convention="weights and biases",
+        notes="1.1 with a first convolution that keeps all pixels.",
+    ),
+    **family(
+        mobilenet_v2.MobileNetV2,
+        {
+            "mobilenet_v2": (3_504_872, {}),
+            "mobilenet_v2_075": (2_636_424, {"width": 0.75}),
+            "mobilenet_v2_050": (1_968_680, {"width": 0.5}),
+            "mobilenet_v2_035": (1_677_128, {"width": 0.35}),
+            "mobilenet_v2_140": (6_108_776, {"width": 1.4}),
+        },
+        paper=SANDLER,
+        tiny=mobilenet_v2.TINY,
+        rules=mobilenet_v2.rules(),
+        reference=f"{TORCH}.mobilenet_v2; timm's mobilenetv2_140 and so on",
+        figures="ImageNet top-1 of width 1: 71.88 % (torchvision)",
+    ),
+    **family(
+        mobilenet_v2.MobileNetV2,
+        {
+            "mobilenet_v2_cifar": (
+                *(2_236_682,),
+                {
+                    "num_classes": 10,
+                    "stages": mobilenet_v2.CIFAR,
+                    "stem_stride": 1,
+                    "dropout": 0.0,
+                },
+            ),
+        },
+        paper=SANDLER,
+        inputs=CIFAR,
+        tiny={**mobilenet_v2.TINY, "stem_stride": 2, "dropout": 0.2},
+        notes="Two strides fewer, so that 32x32 ends as 4x4.",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {"mobilenet_v3_large": (5_483_032, {})},
+        paper=HOWARD,
+        tiny=mobilenet_v3.TINY,
+        rules=mobilenet_v3.rules(mobilenet_v3.LARGE),
+        reference=f"{TORCH}.mobilenet_v3_large",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {
+            "mobilenet_v3_small": (
+                *(2_542_856,),
+                {"blocks": mobilenet_v3.SMALL, "last": 1024},
+            )
+        },
+        paper=HOWARD,
+        tiny=mobilenet_v3.TINY,
+        rules=mobilenet_v3.rules(mobilenet_v3.SMALL),
+        reference=f"{TORCH}.mobilenet_v3_small",
+    ),
+    **family(
+        mobilenet_v3.MobileNetV3,
+        {
+            "mobilenet_v3_small_cifar": (
+                *(1_528_106,),
+                {
+                    **{"num_classes": 10, "blocks": mobilenet_v3.SMALL, "last": 1024},
+                    **{"stem_stride": 1, "dropout": 0.0},
+                },
+            )
+        },
+        paper=HOWARD,
+        inputs=CIFAR,
+        tiny={**mobilenet_v3.TINY, "stem_stride": 2, "dropout": 0.2},
+        notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {"efficientnet_b0": (5_288_548, {})},
+        paper=TAN,
+        tiny=efficientnet.TINY,
+        rules=efficientnet.RULES,
+        reference=f"{TORCH}.efficientnet_b0",
+        figures="ImageNet top-1 77.1 % (the paper)",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {"efficientnet_lite0": (4_652_008, {"lite": True})},
+        paper=TAN,
+        tiny={**efficientnet.TINY, "lite": True},
+        reference="timm's efficientnet_lite0",
+    ),
+    **family(
+        efficientnet.EfficientNet,
+        {
+            "efficientnet_b0_cifar": (
+                *(4_020_358,),
+                {
+                    **{"num_classes": 10, "stages": efficientnet.CIFAR},
+                    **{"stem_stride": 1, "dropout": 0.0},
+                },
+            )
+        },
+        paper=TAN,
+        inputs=CIFAR,
+        tiny={**efficientnet.TINY, "dropout": 0.2},
+        notes="Two strides fewer, so that 32x32 ends as 4x4.",
+    ),
+}

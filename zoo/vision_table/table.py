@@ -1,0 +1,8 @@
+"""All rows of image classifiers; `zoo.catalog` has them with those of other models."""
+
+from zoo.row import Row
+from zoo.vision_table.classic import CLASSIC
+from zoo.vision_table.mobile import MOBILE
+from zoo.vision_table.residual import RESIDUAL
+
+VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE}
