@@ -279,6 +279,8 @@ PARTS: dict[str, str] = {
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
     "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
+    "zoo.vision.shufflenet_v1.ShuffleUnitV1": "the unit of ShuffleNetV1",
+    "zoo.vision.shufflenet_v2.ShuffleUnitV2": "the unit of ShuffleNetV2",
     "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",
     "zoo.vision.layers.InvertedResidual": "the block of MobileNetV2 and its kin",
     "zoo.vision.resnet.Basic": "the block of ResNet-18 and of the CIFAR family",

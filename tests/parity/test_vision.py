@@ -25,6 +25,7 @@ from zoo.vision import (
     mobilenet_v2,
     mobilenet_v3,
     resnet,
+    shufflenet_v2,
     squeezenet,
     vgg,
 )
@@ -167,6 +168,17 @@ CASES = {
             "maps": "classifier.2",
         },
         size=(40, 53),
+    ),
+    "shufflenet_v2": Case(
+        "shufflenet_v2_x1_0",
+        lambda: models.ShuffleNetV2([2, 1, 2], [6, 8, 12, 8, 10], num_classes=10),
+        shufflenet_v2.RULES,
+        {
+            "stem": "maxpool",
+            **{f"stage_{i}": f"stage{i + 1}" for i in (1, 2, 3)},
+            "last": "conv5",
+        },
+        {"blocks": (2, 1, 2), "widths": (8, 12, 8), "stem_width": 6, "last": 10},
     ),
     "densenet": Case(
         "densenet121",

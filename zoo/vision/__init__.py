@@ -10,5 +10,7 @@ from zoo.vision.lenet5_1998 import LeNet51998 as LeNet51998
 from zoo.vision.mobilenet_v2 import MobileNetV2 as MobileNetV2
 from zoo.vision.mobilenet_v3 import MobileNetV3 as MobileNetV3
 from zoo.vision.resnet import ResNet as ResNet
+from zoo.vision.shufflenet_v1 import ShuffleNetV1 as ShuffleNetV1
+from zoo.vision.shufflenet_v2 import ShuffleNetV2 as ShuffleNetV2
 from zoo.vision.squeezenet import SqueezeNet as SqueezeNet
 from zoo.vision.vgg import VGG as VGG

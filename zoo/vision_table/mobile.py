@@ -1,13 +1,22 @@
 """Rows of networks with few parameters and operations, made for small devices."""
 
 from zoo.row import Row
-from zoo.vision import efficientnet, mobilenet_v2, mobilenet_v3, squeezenet
+from zoo.vision import (
+    efficientnet,
+    mobilenet_v2,
+    mobilenet_v3,
+    shufflenet_v1,
+    shufflenet_v2,
+    squeezenet,
+)
 from zoo.vision_table.family import CIFAR, TORCH, family
 
 HOWARD = "Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244"
 IANDOLA = "Iandola et al., 2016, https://arxiv.org/abs/1602.07360"
+MA = "Ma et al., ECCV 2018, https://arxiv.org/abs/1807.11164"
 SANDLER = "Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381"
 TAN = "Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946"
+ZHANG = "Zhang et al., CVPR 2018, https://arxiv.org/abs/1707.01083"
 
 MOBILE: dict[str, Row] = {
     **family(
@@ -145,6 +154,49 @@ MOBILE: dict[str, Row] = {
         paper=TAN,
         inputs=CIFAR,
         tiny={**efficientnet.TINY, "dropout": 0.2},
+        notes="Two strides fewer, so that 32x32 ends as 4x4.",
+    ),
+    **family(
+        shufflenet_v1.ShuffleNetV1,
+        {
+            **{
+                f"shufflenet_v1_g{groups}": (count, {"groups": groups})
+                for groups, count in (
+                    *((1, 1_531_936), (2, 1_733_848), (3, 1_865_728)),
+                    *((4, 1_968_344), (8, 2_434_768)),
+                )
+            },
+            "shufflenet_v1_g3_075": (1_238_266, {"width": 0.75}),
+            "shufflenet_v1_g3_050": (718_324, {"width": 0.5}),
+            "shufflenet_v1_g3_025": (305_902, {"width": 0.25}),
+        },
+        paper=ZHANG,
+        tiny=shufflenet_v1.TINY,
+        figures="ImageNet top-1 error of g3, g8: 32.6, 32.4 % (the paper)",
+    ),
+    **family(
+        shufflenet_v2.ShuffleNetV2,
+        {
+            "shufflenet_v2_x0_5": (1_366_792, {"widths": (48, 96, 192)}),
+            "shufflenet_v2_x1_0": (2_278_604, {}),
+            "shufflenet_v2_x1_5": (3_503_624, {"widths": (176, 352, 704)}),
+            "shufflenet_v2_x2_0": (
+                *(7_393_996,),
+                {"widths": (244, 488, 976), "last": 2048},
+            ),
+        },
+        paper=MA,
+        tiny=shufflenet_v2.TINY,
+        rules=shufflenet_v2.RULES,
+        reference=f"{TORCH}.shufflenet_v2_x1_0 and so on",
+        figures="ImageNet top-1 of x1, x0.5: 69.36, 60.55 % (torchvision)",
+    ),
+    **family(
+        shufflenet_v2.ShuffleNetV2,
+        {"shufflenet_v2_cifar": (1_263_854, {"num_classes": 10, "stem": "cifar"})},
+        paper=MA,
+        inputs=CIFAR,
+        tiny={**shufflenet_v2.TINY, "stem": "imagenet"},
         notes="Two strides fewer, so that 32x32 ends as 4x4.",
     ),
 }
