@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.references import randomize, torch, torchvision
+from tests.references import randomize, timm, torch, torchvision
 from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
     densenet,
     efficientnet,
     googlenet,
+    mnasnet,
+    mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
     resnet,
@@ -102,7 +104,69 @@ def small_b0():
     return models.EfficientNet(settings, 0.2, num_classes=10, last_channel=24)
 
 
+MNAS_STAGES = ((1, 3, 16, 1, 1, False), (3, 5, 24, 2, 2, False))
+MNAS_SQUEEZED = ((1, 3, 16, 1, 1, False), (3, 5, 24, 2, 2, True))
+
+
+def small_mnasnet():
+    """Of the first stage, one more, and the last convolution."""
+    net = models.MNASNet(1.0, 10)
+    net.layers = torch.nn.Sequential(
+        *net.layers[:8],
+        models.mnasnet._stack(16, 24, 5, 2, 3, 2, 0.1),
+        torch.nn.Conv2d(24, 12, 1, bias=False),
+        torch.nn.BatchNorm2d(12),
+        torch.nn.ReLU(),
+    )
+    net.classifier[1] = torch.nn.Linear(12, 10)
+    return net
+
+
+def of_timm(*stages, **options):
+    """timm's network of inverted residuals, by its own words for stages."""
+    builder = timm.models._efficientnet_builder
+    return lambda: timm.models.EfficientNet(
+        builder.decode_arch_def([[stage] for stage in stages]),
+        num_classes=10,
+        **options,
+    )
+
+
+TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
+
+
 CASES = {
+    "mobilenet_v1": Case(
+        "mobilenet_v1",
+        of_timm(
+            *("dsa_r1_k3_s1_c16", "dsa_r2_k3_s2_c16"),
+            num_features=0,
+            act_layer=torch.nn.ReLU6,
+        ),
+        mobilenet_v1.RULES,
+        TIMM,
+        {"stages": ((16, 1, 1), (16, 2, 2))},
+    ),
+    "mnasnet": Case(
+        "mnasnet1_0",
+        small_mnasnet,
+        mnasnet.rules(MNAS_STAGES),
+        {
+            **{"stem": "layers.2", "stage_1": "layers.7", "stage_2": "layers.8"},
+            "last": "layers.11",
+        },
+        {"stages": MNAS_STAGES, "last": 12},
+    ),
+    "mnasnet, squeeze-excite": Case(
+        "mnasnet_a1",
+        of_timm(
+            *("ds_r1_k3_s1_e1_c16_noskip", "ir_r2_k5_s2_e3_c24_se0.25"),
+            num_features=12,
+        ),
+        mnasnet.rules(MNAS_SQUEEZED),
+        TIMM | {"last": "bn2"},
+        {"stages": MNAS_SQUEEZED, "last": 12},
+    ),
     "mobilenet_v2": Case(
         "mobilenet_v2",
         lambda: models.MobileNetV2(

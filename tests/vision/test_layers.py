@@ -142,6 +142,8 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("resnet20_cifar", {}, (1, 32, 3, 3), "ResNet takes .* at least 4, got"),
         ("resnet18", {"stem": "7x7"}, (1, 64, 64, 3), "stem must be one of imagenet"),
         ("resnet18", {"shortcut": "A"}, (1, 64, 64, 3), "shortcut must be one of proj"),
+        ("mobilenet_v1", {}, (1, 31, 32, 3), "MobileNetV1 takes .* at least 32"),
+        ("mnasnet_a1", {}, (1, 31, 32, 3), "MnasNet takes .* at least 32"),
         ("mobilenet_v2", {}, (1, 31, 31, 3), "MobileNetV2 takes .* at least 32"),
         ("vgg16", {}, (1, 224, 31, 3), "VGG takes .* at least 32"),
         ("alexnet", {}, (1, 62, 224, 3), "AlexNet takes .* at least 63"),

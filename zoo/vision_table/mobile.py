@@ -3,6 +3,8 @@
 from zoo.row import Row
 from zoo.vision import (
     efficientnet,
+    mnasnet,
+    mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
     shufflenet_v1,
@@ -11,11 +13,13 @@ from zoo.vision import (
 )
 from zoo.vision_table.family import CIFAR, TORCH, family
 
+HOWARD_2017 = "Howard et al., 2017, https://arxiv.org/abs/1704.04861"
 HOWARD = "Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244"
 IANDOLA = "Iandola et al., 2016, https://arxiv.org/abs/1602.07360"
 MA = "Ma et al., ECCV 2018, https://arxiv.org/abs/1807.11164"
 SANDLER = "Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381"
 TAN = "Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946"
+TAN_MNAS = "Tan et al., CVPR 2019, https://arxiv.org/abs/1807.11626"
 ZHANG = "Zhang et al., CVPR 2018, https://arxiv.org/abs/1707.01083"
 
 MOBILE: dict[str, Row] = {
@@ -53,6 +57,28 @@ MOBILE: dict[str, Row] = {
         tiny=squeezenet.TINY,
         convention="weights and biases",
         notes="1.1 with a first convolution that keeps all pixels.",
+    ),
+    **family(
+        mobilenet_v1.MobileNetV1,
+        {
+            "mobilenet_v1": (4_231_976, {}),
+            "mobilenet_v1_075": (2_585_560, {"width": 0.75}),
+            "mobilenet_v1_050": (1_331_592, {"width": 0.5}),
+            "mobilenet_v1_025": (470_072, {"width": 0.25}),
+        },
+        paper=HOWARD_2017,
+        tiny=mobilenet_v1.TINY,
+        rules=mobilenet_v1.RULES,
+        reference="timm's mobilenetv1_100",
+        figures="ImageNet top-1 of width 1, 0.5: 70.6, 63.7 % (the paper)",
+    ),
+    **family(
+        mobilenet_v1.MobileNetV1,
+        {"mobilenet_v1_cifar": (3_217_226, {"num_classes": 10, "stem_stride": 1})},
+        paper=HOWARD_2017,
+        inputs=CIFAR,
+        tiny=mobilenet_v1.TINY,
+        notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
     ),
     **family(
         mobilenet_v2.MobileNetV2,
@@ -123,6 +149,53 @@ MOBILE: dict[str, Row] = {
         inputs=CIFAR,
         tiny={**mobilenet_v3.TINY, "stem_stride": 2, "dropout": 0.2},
         notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
+    ),
+    **family(
+        mnasnet.MnasNet,
+        {
+            "mnasnet1_0": (4_383_312, {}),
+            "mnasnet0_5": (2_218_512, {"width": 0.5}),
+            "mnasnet0_75": (3_170_208, {"width": 0.75}),
+            "mnasnet1_3": (6_282_256, {"width": 1.3}),
+        },
+        paper=TAN_MNAS,
+        tiny=mnasnet.TINY,
+        rules=mnasnet.rules(mnasnet.B1),
+        reference=f"{TORCH}.mnasnet1_0 and so on",
+        figures="ImageNet top-1 of width 1, 0.5: 73.46, 67.73 % (torchvision)",
+        notes="B1: searched for without squeeze-excite.",
+    ),
+    **{
+        name: row
+        for name, count, stages, stem, theirs in (
+            ("mnasnet_a1", 3_887_038, mnasnet.A1, 32, "semnasnet_100"),
+            ("mnasnet_small", 2_030_264, mnasnet.SMALL, 8, "mnasnet_small"),
+        )
+        for row in family(
+            mnasnet.MnasNet,
+            {name: (count, {"stages": stages, "stem": stem})},
+            paper=TAN_MNAS,
+            tiny=mnasnet.TINY,
+            rules=mnasnet.rules(stages),
+            reference=f"timm's {theirs}",
+            figures="ImageNet top-1 75.2 % (the paper)" if stem == 32 else "",
+        ).values()
+    },
+    **family(
+        mnasnet.MnasNet,
+        {
+            "mnasnet_cifar": (
+                *(3_115_122,),
+                {
+                    **{"num_classes": 10, "stages": mnasnet.CIFAR},
+                    **{"stem_stride": 1, "dropout": 0.0},
+                },
+            )
+        },
+        paper=TAN_MNAS,
+        inputs=CIFAR,
+        tiny=mnasnet.TINY,
+        notes="B1 with two strides fewer, so that 32x32 ends as 4x4.",
     ),
     **family(
         efficientnet.EfficientNet,
