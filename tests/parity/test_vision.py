@@ -30,6 +30,7 @@ from zoo.vision import (
     shufflenet_v2,
     squeezenet,
     vgg,
+    vit,
 )
 
 models = torchvision.models
@@ -263,6 +264,14 @@ CASES = {
             **{"stage_4": "inception4e", "stage_5": "inception5b", "pooled": "avgpool"},
         },
         {"auxiliary": False},
+    ),
+    "vit": Case(
+        "vit_b_16",
+        lambda: models.VisionTransformer(24, 8, 2, 2, 8, 12, num_classes=10),
+        vit.RULES,
+        {"stem": "encoder.dropout", "last": "encoder.ln"},
+        dict(patch=8, features=8, layers=2, heads=2, hidden=12),
+        size=(24, 24),  # it takes squares only
     ),
     "resnet, basic": Case(
         "resnet18",

@@ -171,6 +171,10 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("googlenet", {}, (1, 46, 64, 3), "GoogLeNet takes .* at least 47"),
         ("googlenet", {"modules": ("3",)}, (1, 64, 64, 3), "modules must be of 3a, 3b"),
         ("googlenet_bn", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
+        ("vit_b_16", {}, (1, 15, 16, 3), "VisionTransformer takes .* at least 16"),
+        ("vit_b_16", {}, (1, 32, 40, 3), "patch must divide the sides .*40.*got 16"),
+        ("vit_b_16", {"pool": "x"}, (1, 32, 32, 3), "pool must be one of token, mean"),
+        ("vit_b_16", {"heads": 5}, (1, 32, 32, 3), "heads must divide the features"),
         ("vgg16", {}, (224, 224, 3), r"VGG takes images \[B, H, W, C\]"),
     ],
 )

@@ -16,3 +16,4 @@ from zoo.vision.shufflenet_v1 import ShuffleNetV1 as ShuffleNetV1
 from zoo.vision.shufflenet_v2 import ShuffleNetV2 as ShuffleNetV2
 from zoo.vision.squeezenet import SqueezeNet as SqueezeNet
 from zoo.vision.vgg import VGG as VGG
+from zoo.vision.vit import VisionTransformer as VisionTransformer

@@ -4,5 +4,6 @@ from zoo.row import Row
 from zoo.vision_table.classic import CLASSIC
 from zoo.vision_table.mobile import MOBILE
 from zoo.vision_table.residual import RESIDUAL
+from zoo.vision_table.tokens import TOKENS
 
-VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE}
+VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE, **TOKENS}
