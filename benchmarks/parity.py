@@ -20,6 +20,7 @@ from zoo.catalog import MODELS
 TIMM = {  # ours -> theirs
     "resnext101_32x4d": "resnext101_32x4d",
     "mobilenet_v1": "mobilenetv1_100",
+    **{name: name for name in ("dpn68", "dpn92", "dpn98", "dpn107", "dpn131")},
     **{f"mobilenet_v2_{n}": f"mobilenetv2_{n}" for n in ("035", "050", "075", "140")},
     **{"mnasnet_a1": "semnasnet_100", "mnasnet_small": "mnasnet_small"},
 }

@@ -278,6 +278,7 @@ PARTS: dict[str, str] = {
     "zoo.sequence.stack.Layer": "layer of a Stack",
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
+    "zoo.vision.dpn.DualPath": "the block of DPN",
     "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
     "zoo.vision.shufflenet_v1.ShuffleUnitV1": "the unit of ShuffleNetV1",
     "zoo.vision.shufflenet_v2.ShuffleUnitV2": "the unit of ShuffleNetV2",

@@ -20,6 +20,7 @@ from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
     densenet,
+    dpn,
     efficientnet,
     googlenet,
     mnasnet,
@@ -130,6 +131,25 @@ def of_timm(*stages, **options):
         builder.decode_arch_def([[stage] for stage in stages]),
         num_classes=10,
         **options,
+    )
+
+
+NIN_STAGES = ((5, 2, 0, (8, 6)), (5, 1, 2, (6, 7)), (3, 1, 1, (5,)))
+
+
+def small_nin():
+    """As Caffe's: a ReLU behind each convolution, pooling with the rest."""
+    layers, inputs = [], 3
+    pools = torch.nn.MaxPool2d, torch.nn.AvgPool2d
+    for i, (kernel, stride, padding, widths) in enumerate(NIN_STAGES):
+        if i:
+            layers.append(pools[i - 1](3, 2, ceil_mode=True))
+        for j, width in enumerate((*widths, *[10] * (i == 2))):
+            options = (1,) if j else (kernel, stride, padding)
+            layers += [torch.nn.Conv2d(inputs, width, *options), torch.nn.ReLU()]
+            inputs = width
+    return torch.nn.Sequential(
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
     )
 
 
@@ -264,6 +284,36 @@ CASES = {
             **{"stage_4": "inception4e", "stage_5": "inception5b", "pooled": "avgpool"},
         },
         {"auxiliary": False},
+    ),
+    "nin": Case(
+        "nin_cifar10",
+        small_nin,
+        (
+            (r"([02])", lambda m: f"stage_1_conv_{int(m[1]) // 2}"),
+            (r"([57])", lambda m: f"stage_2_conv_{int(m[1]) // 2 - 2}"),
+            (r"10", "stage_3_conv_0"),
+            (r"12", "stage_3_conv_1"),
+        ),
+        {"stage_1": "3", "stage_2": "8", "maps": "13"},
+        {"stages": NIN_STAGES},
+        size=(32, 41),  # so that both poolings have a rest
+    ),
+    "dpn": Case(
+        "dpn68",
+        lambda: timm.models.DPN(
+            *((1, 2, 1, 1), (2, 3, 2, 4), 4, 2, 10),
+            **dict(small=True, num_init_features=4),
+        ),
+        dpn.RULES,
+        {
+            "stem": "features.conv1_pool",
+            **{"stage_1": "features.conv2_1", "stage_2": "features.conv3_2"},
+            **{"stage_3": "features.conv4_1", "stage_4": "features.conv5_1"},
+        },
+        {
+            **dict(blocks=(1, 2, 1, 1), growth=(2, 3, 2, 4), inner=4, groups=2),
+            **dict(width=64, stem_width=4),
+        },
     ),
     "vit": Case(
         "vit_b_16",

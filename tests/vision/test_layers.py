@@ -168,6 +168,14 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("densenet121", {}, (1, 31, 32, 3), "DenseNet takes .* at least 32"),
         ("densenet121", {"compression": 0.0}, (1, 32, 32, 3), "compression must be in"),
         ("densenet121", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
+        ("dpn92", {}, (1, 31, 32, 3), "DPN takes .* at least 32"),
+        ("dpn92", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
+        ("dpn92", {"growth": (1, 2)}, (1, 32, 32, 3), "growth must be 4 numbers"),
+        ("dpn92", {"groups": 7}, (1, 32, 32, 3), "groups must divide inner 96, got 7"),
+        ("nin", {}, (1, 54, 60, 3), "NiN takes .* at least 55"),
+        ("nin_cifar10", {}, (1, 5, 8, 3), "NiN takes .* at least 6"),
+        ("nin_cifar10", {"pools": ("max",)}, (1, 8, 8, 3), "pools must be 2 names"),
+        ("nin_cifar10", {"pools": ("max", "x")}, (1, 8, 8, 3), "must be one of max"),
         ("googlenet", {}, (1, 46, 64, 3), "GoogLeNet takes .* at least 47"),
         ("googlenet", {"modules": ("3",)}, (1, 64, 64, 3), "modules must be of 3a, 3b"),
         ("googlenet_bn", {}, (1, 31, 32, 3), "GoogLeNet takes .* at least 32"),
@@ -189,6 +197,7 @@ def test_refuses(name, fields, shape, message):
     "name, side",
     [
         *(("alexnet", 63), ("googlenet", 47), ("squeezenet1_0", 29)),
+        *(("nin", 55), ("nin_cifar10", 6)),
         *(("squeezenet1_1", 25), ("squeezenet_cifar", 12), ("vgg16", 32)),
     ],
 )

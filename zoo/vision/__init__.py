@@ -2,6 +2,7 @@
 
 from zoo.vision.alexnet import AlexNet as AlexNet
 from zoo.vision.densenet import DenseNet as DenseNet
+from zoo.vision.dpn import DPN as DPN
 from zoo.vision.efficientnet import EfficientNet as EfficientNet
 from zoo.vision.googlenet import GoogLeNet as GoogLeNet
 from zoo.vision.layers import features as features
@@ -11,6 +12,7 @@ from zoo.vision.mnasnet import MnasNet as MnasNet
 from zoo.vision.mobilenet_v1 import MobileNetV1 as MobileNetV1
 from zoo.vision.mobilenet_v2 import MobileNetV2 as MobileNetV2
 from zoo.vision.mobilenet_v3 import MobileNetV3 as MobileNetV3
+from zoo.vision.nin import NiN as NiN
 from zoo.vision.resnet import ResNet as ResNet
 from zoo.vision.shufflenet_v1 import ShuffleNetV1 as ShuffleNetV1
 from zoo.vision.shufflenet_v2 import ShuffleNetV2 as ShuffleNetV2

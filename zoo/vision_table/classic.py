@@ -1,7 +1,7 @@
 """Rows of networks from before the residual ones."""
 
 from zoo.row import Row
-from zoo.vision import alexnet, googlenet, vgg
+from zoo.vision import alexnet, googlenet, nin, vgg
 from zoo.vision_table.family import ALL, CIFAR, TORCH, family
 
 KRIZHEVSKY = (
@@ -9,6 +9,7 @@ KRIZHEVSKY = (
     "4824-imagenet-classification-with-deep-convolutional-neural-networks"
 )
 KRIZHEVSKY_2014 = "Krizhevsky, 2014, https://arxiv.org/abs/1404.5997"
+LIN = "Lin et al., ICLR 2014, https://arxiv.org/abs/1312.4400"
 SIMONYAN = "Simonyan and Zisserman, ICLR 2015, https://arxiv.org/abs/1409.1556"
 SZEGEDY = "Szegedy et al., CVPR 2015, https://arxiv.org/abs/1409.4842"
 
@@ -113,5 +114,34 @@ CLASSIC: dict[str, Row] = {
         rules=googlenet.RULES,
         reference=f"{TORCH}.googlenet",
         figures="ImageNet top-1 69.78 % (torchvision)",
+    ),
+    **family(
+        nin.NiN,
+        {
+            "nin_cifar10": (966_986, {}),
+            "nin_cifar100": (984_356, {"num_classes": 100}),
+        },
+        paper=LIN,
+        inputs=CIFAR,
+        tiny=nin.TINY,
+        convention="weights and biases",
+        reference="torch.nn.Sequential",
+        figures="CIFAR-10 error 10.41 %, with augmentation 8.81 % (the paper)",
+    ),
+    **family(
+        nin.NiN,
+        {
+            "nin": (
+                *(7_595_176,),
+                {
+                    **dict(num_classes=1000, stages=nin.IMAGENET, dropped=(3,)),
+                    **dict(pools=("max",) * 3),
+                },
+            )
+        },
+        paper=LIN,
+        tiny=nin.TINY,
+        convention="weights and biases",
+        reference="Caffe's model zoo",
     ),
 }

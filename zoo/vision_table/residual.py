@@ -3,9 +3,10 @@
 from typing import Any
 
 from zoo.row import Row
-from zoo.vision import densenet, resnet
+from zoo.vision import densenet, dpn, resnet
 from zoo.vision_table.family import ALL, CIFAR, TORCH, family
 
+CHEN = "Chen et al., NeurIPS 2017, https://arxiv.org/abs/1707.01629"
 HE = "He et al., CVPR 2016, https://arxiv.org/abs/1512.03385"
 HE_PRE = "He et al., ECCV 2016, https://arxiv.org/abs/1603.05027"
 XIE = "Xie et al., CVPR 2017, https://arxiv.org/abs/1611.05431"
@@ -47,6 +48,12 @@ def _dense(depth: int, growth: int, bc: bool = False) -> dict[str, Any]:
     kind = {} if bc else {"bottleneck": False, "compression": 1.0, "stem_width": 16}
     shared = {"num_classes": 10, "stem": "cifar", "growth": growth}
     return {"blocks": (layers,) * 3, **shared, **kind}
+
+
+def _dual(blocks: tuple[int, ...], stem_width: int, **fields: Any) -> dict[str, Any]:
+    """Of 40 or 50 groups, for ImageNet."""
+    shared = {"inner": 160, "groups": 40, "growth": (16, 32, 32, 128)}
+    return {**shared, "blocks": blocks, "stem_width": stem_width, **fields}
 
 
 RESIDUAL: dict[str, Row] = {
@@ -264,5 +271,49 @@ RESIDUAL: dict[str, Row] = {
         inputs=CIFAR,
         tiny={**densenet.TINY, "stem": "imagenet"},
         figures="CIFAR-10 error of 100-12: 4.51 % (the paper)",
+    ),
+    **family(
+        dpn.DPN,
+        {
+            "dpn68": (
+                *(12_611_602,),
+                {
+                    **dict(blocks=(3, 4, 12, 3), growth=(16, 32, 32, 64)),
+                    **dict(width=64, inner=128, stem_width=10, stem_kernel=3),
+                },
+            ),
+            "dpn92": (37_668_392, {}),
+            "dpn98": (61_570_728, _dual((3, 6, 20, 3), 96)),
+            "dpn107": (
+                *(86_917_800,),
+                _dual(
+                    *((4, 8, 20, 3), 128),
+                    **dict(inner=200, groups=50, growth=(20, 64, 64, 128)),
+                ),
+            ),
+            "dpn131": (79_254_504, _dual((4, 8, 28, 3), 128)),
+        },
+        paper=CHEN,
+        tiny=dpn.TINY,
+        rules=dpn.RULES,
+        reference="timm's dpn92 and so on",
+        figures="ImageNet top-1 error of 92, 98: 20.7, 20.2 % (the paper)",
+    ),
+    **family(
+        dpn.DPN,
+        {
+            "dpn_cifar": (
+                *(199_210,),
+                {
+                    **dict(num_classes=10, stem="cifar", stem_width=16, stem_kernel=3),
+                    **dict(blocks=(2, 2, 2), growth=(8, 16, 32)),
+                    **dict(width=32, inner=32, groups=8),
+                },
+            )
+        },
+        paper=CHEN,
+        inputs=CIFAR,
+        tiny=dpn.TINY,
+        notes="Three stages, which end as 8x8.",
     ),
 }
