@@ -29,6 +29,7 @@ from zoo.vision import (
     mobilenet_v3,
     resnet,
     shufflenet_v2,
+    spatial_transformer,
     squeezenet,
     vgg,
     vit,
@@ -151,6 +152,35 @@ def small_nin():
     return torch.nn.Sequential(
         *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
     )
+
+
+class TutorialSTN(torch.nn.Module):
+    """As in PyTorch's tutorial but for dropout, for images of 28x32."""
+
+    def __init__(self):
+        super().__init__()
+        layers = torch.nn
+        stage = lambda *sizes: (
+            layers.Conv2d(*sizes),
+            layers.MaxPool2d(2),
+            layers.ReLU(),
+        )
+        self.localization = layers.Sequential(*stage(3, 8, 7), *stage(8, 10, 5))
+        self.fc_loc = layers.Sequential(
+            layers.Linear(10 * 3 * 4, 32), layers.ReLU(), layers.Linear(32, 6)
+        )
+        self.conv1, self.conv2 = layers.Conv2d(3, 10, 5), layers.Conv2d(10, 20, 5)
+        self.fc1, self.fc2 = layers.Linear(20 * 4 * 5, 50), layers.Linear(50, 10)
+        self.transformed = layers.Identity()  # so that it has a name
+
+    def forward(self, x):
+        f = torch.nn.functional
+        theta = self.fc_loc(self.localization(x).flatten(1)).reshape(-1, 2, 3)
+        grid = f.affine_grid(theta, list(x.shape), align_corners=False)
+        x = self.transformed(f.grid_sample(x, grid, align_corners=False))
+        for conv in (self.conv1, self.conv2):
+            x = f.relu(f.max_pool2d(conv(x), 2))
+        return self.fc2(f.relu(self.fc1(x.flatten(1))))
 
 
 TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
@@ -314,6 +344,13 @@ CASES = {
             **dict(blocks=(1, 2, 1, 1), growth=(2, 3, 2, 4), inner=4, groups=2),
             **dict(width=64, stem_width=4),
         },
+    ),
+    "spatial transformer": Case(
+        "stn_mnist",
+        TutorialSTN,
+        spatial_transformer.rules((3, 4), (4, 5)),
+        {"transformed": "transformed"},
+        size=(28, 32),
     ),
     "vit": Case(
         "vit_b_16",

@@ -168,6 +168,13 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("densenet121", {}, (1, 31, 32, 3), "DenseNet takes .* at least 32"),
         ("densenet121", {"compression": 0.0}, (1, 32, 32, 3), "compression must be in"),
         ("densenet121", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
+        ("deformable_mnist", {}, (1, 7, 8, 1), "DeformableNet takes .* at least 8"),
+        ("deformable_mnist", {"kind": "x"}, (1, 8, 8, 1), "kind must be one of deform"),
+        (
+            *("deformable_mnist", {"offset_groups": 3}, (1, 8, 8, 1)),
+            "offset_groups must divide maps .*got 3",
+        ),
+        ("stn_mnist", {}, (1, 17, 18, 1), "STN takes .* at least 18"),
         ("dpn92", {}, (1, 31, 32, 3), "DPN takes .* at least 32"),
         ("dpn92", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
         ("dpn92", {"growth": (1, 2)}, (1, 32, 32, 3), "growth must be 4 numbers"),
@@ -197,7 +204,7 @@ def test_refuses(name, fields, shape, message):
     "name, side",
     [
         *(("alexnet", 63), ("googlenet", 47), ("squeezenet1_0", 29)),
-        *(("nin", 55), ("nin_cifar10", 6)),
+        *(("nin", 55), ("nin_cifar10", 6), ("stn_mnist", 18)),
         *(("squeezenet1_1", 25), ("squeezenet_cifar", 12), ("vgg16", 32)),
     ],
 )

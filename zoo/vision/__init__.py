@@ -1,6 +1,7 @@
 """Image classification, one family a file."""
 
 from zoo.vision.alexnet import AlexNet as AlexNet
+from zoo.vision.deformable import DeformableNet as DeformableNet
 from zoo.vision.densenet import DenseNet as DenseNet
 from zoo.vision.dpn import DPN as DPN
 from zoo.vision.efficientnet import EfficientNet as EfficientNet
@@ -16,6 +17,7 @@ from zoo.vision.nin import NiN as NiN
 from zoo.vision.resnet import ResNet as ResNet
 from zoo.vision.shufflenet_v1 import ShuffleNetV1 as ShuffleNetV1
 from zoo.vision.shufflenet_v2 import ShuffleNetV2 as ShuffleNetV2
+from zoo.vision.spatial_transformer import STN as STN
 from zoo.vision.squeezenet import SqueezeNet as SqueezeNet
 from zoo.vision.vgg import VGG as VGG
 from zoo.vision.vit import VisionTransformer as VisionTransformer

@@ -3,7 +3,8 @@
 from zoo.row import Row
 from zoo.vision_table.classic import CLASSIC
 from zoo.vision_table.mobile import MOBILE
+from zoo.vision_table.moving import MOVING
 from zoo.vision_table.residual import RESIDUAL
 from zoo.vision_table.tokens import TOKENS
 
-VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE, **TOKENS}
+VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE, **TOKENS, **MOVING}
