@@ -279,6 +279,7 @@ PARTS: dict[str, str] = {
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",
     "zoo.vision.deformable.DeformableConv": "the convolution of DeformableNet",
     "zoo.vision.densenet.DenseLayer": "the layer of DenseNet",
+    "zoo.vision.diracnet.DiracConv": "the layer of DiracNet",
     "zoo.vision.dpn.DualPath": "the block of DPN",
     "zoo.vision.googlenet.Inception": "the module of GoogLeNet",
     "zoo.vision.shufflenet_v1.ShuffleUnitV1": "the unit of ShuffleNetV1",

@@ -183,6 +183,37 @@ class TutorialSTN(torch.nn.Module):
         return self.fc2(f.relu(self.fc1(x.flatten(1))))
 
 
+class TorchDirac(torch.nn.Module):
+    """A layer of DiracNet V2, in training's form."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(outputs, inputs, 3, 3))
+        self.alpha = torch.nn.Parameter(torch.empty(outputs))
+        self.beta = torch.nn.Parameter(torch.empty(outputs))
+        self.norm = torch.nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        outputs, inputs, *_ = self.weight.shape
+        delta = torch.nn.init.dirac_(self.weight.new_empty(inputs, inputs, 3, 3))
+        delta = delta.repeat(outputs // inputs, 1, 1, 1)
+        normal = torch.nn.functional.normalize(self.weight.flatten(1))
+        each = lambda a: a[:, None, None, None]
+        weight = each(self.alpha) * delta
+        weight = weight + each(self.beta) * normal.view_as(self.weight)
+        return self.norm(torch.nn.functional.conv2d(x.relu(), weight, padding=1))
+
+
+def small_diracnet():
+    layers = torch.nn
+    return layers.Sequential(
+        *(layers.Conv2d(3, 4, 7, 2, 3, bias=False), layers.BatchNorm2d(4)),
+        *(layers.MaxPool2d(3, 2, 1), TorchDirac(4, 4), TorchDirac(4, 4)),
+        *(layers.MaxPool2d(2), TorchDirac(4, 8), layers.ReLU()),
+        *(layers.AdaptiveAvgPool2d(1), layers.Flatten(), layers.Linear(8, 10)),
+    )
+
+
 TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
 
 
@@ -327,6 +358,20 @@ CASES = {
         {"stage_1": "3", "stage_2": "8", "maps": "13"},
         {"stages": NIN_STAGES},
         size=(32, 41),  # so that both poolings have a rest
+    ),
+    "diracnet": Case(
+        "diracnet18",
+        small_diracnet,
+        (
+            *((r"0", "stem_conv"), (r"1", "stem_conv_norm"), (r"10", "head")),
+            *(
+                (rf"{number}{theirs}", f"stage_{stage}_layer_{layer}{ours}")
+                for number, stage, layer in ((3, 1, 0), (4, 1, 1), (6, 2, 0))
+                for theirs, ours in (("", ""), (r"\.norm", "_norm"))
+            ),
+        ),
+        {"stem": "2", "stage_1": "4", "stage_2": "6"},
+        {"blocks": (2, 1), "width": 4, "stem_width": 4},
     ),
     "dpn": Case(
         "dpn68",

@@ -175,6 +175,8 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
             "offset_groups must divide maps .*got 3",
         ),
         ("stn_mnist", {}, (1, 17, 18, 1), "STN takes .* at least 18"),
+        ("diracnet18", {}, (1, 31, 32, 3), "DiracNet takes .* at least 32"),
+        ("diracnet18", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
         ("dpn92", {}, (1, 31, 32, 3), "DPN takes .* at least 32"),
         ("dpn92", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
         ("dpn92", {"growth": (1, 2)}, (1, 32, 32, 3), "growth must be 4 numbers"),

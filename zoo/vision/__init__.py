@@ -3,6 +3,7 @@
 from zoo.vision.alexnet import AlexNet as AlexNet
 from zoo.vision.deformable import DeformableNet as DeformableNet
 from zoo.vision.densenet import DenseNet as DenseNet
+from zoo.vision.diracnet import DiracNet as DiracNet
 from zoo.vision.dpn import DPN as DPN
 from zoo.vision.efficientnet import EfficientNet as EfficientNet
 from zoo.vision.googlenet import GoogLeNet as GoogLeNet

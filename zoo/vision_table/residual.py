@@ -3,7 +3,7 @@
 from typing import Any
 
 from zoo.row import Row
-from zoo.vision import densenet, dpn, resnet
+from zoo.vision import densenet, diracnet, dpn, resnet
 from zoo.vision_table.family import ALL, CIFAR, TORCH, family
 
 CHEN = "Chen et al., NeurIPS 2017, https://arxiv.org/abs/1707.01629"
@@ -11,6 +11,7 @@ HE = "He et al., CVPR 2016, https://arxiv.org/abs/1512.03385"
 HE_PRE = "He et al., ECCV 2016, https://arxiv.org/abs/1603.05027"
 XIE = "Xie et al., CVPR 2017, https://arxiv.org/abs/1611.05431"
 ZAGORUYKO = "Zagoruyko and Komodakis, BMVC 2016, https://arxiv.org/abs/1605.07146"
+ZAGORUYKO_2017 = "Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1706.00388"
 HUANG = "Huang et al., CVPR 2017, https://arxiv.org/abs/1608.06993"
 BASIC = {**resnet.TINY, "stem": "imagenet"}
 GROUPED = {**resnet.TINY, "stem": "cifar", "groups": 2, "base_width": 64}
@@ -315,5 +316,42 @@ RESIDUAL: dict[str, Row] = {
         inputs=CIFAR,
         tiny=dpn.TINY,
         notes="Three stages, which end as 8x8.",
+    ),
+    **{
+        name: row
+        for depth, blocks, training, use in (
+            (18, (4, 4, 4, 4), 11_523_368, 11_511_784),
+            (34, (6, 8, 12, 6), 21_638_952, 21_616_232),
+        )
+        for ending, count, fields in (
+            ("", training, {}),
+            ("_folded", use, {"folded": True}),
+        )
+        for name, row in family(
+            diracnet.DiracNet,
+            {f"diracnet{depth}{ending}": (count, {"blocks": blocks, **fields})},
+            paper=ZAGORUYKO_2017,
+            tiny=diracnet.TINY,
+            convention="weights and biases" if fields else f"{ALL}, alpha and beta",
+            notes="`zoo.vision.diracnet.folded` makes its variables." if fields else "",
+        ).items()
+    },
+    **family(
+        diracnet.DiracNet,
+        {
+            f"diracnet28_{times}_cifar": (
+                *(count,),
+                {
+                    **{"num_classes": 10, "stem": "cifar", "stem_width": 16},
+                    **{"blocks": (8, 8, 8), "width": 16 * times},
+                },
+            )
+            for times, count in ((5, 9_076_314), (10, 36_238_554))
+        },
+        paper=ZAGORUYKO_2017,
+        inputs=CIFAR,
+        tiny=diracnet.TINY,
+        convention=f"{ALL}, alpha and beta",
+        notes="Width and depth as those of a Wide ResNet, without a shortcut.",
     ),
 }
