@@ -20,6 +20,7 @@ from zoo.catalog import MODELS
 TIMM = {  # ours -> theirs
     "resnext101_32x4d": "resnext101_32x4d",
     "mobilenet_v1": "mobilenetv1_100",
+    "pnasnet_5_large": "pnasnet5large",
     **{name: name for name in ("dpn68", "dpn92", "dpn98", "dpn107", "dpn131")},
     **{f"mobilenet_v2_{n}": f"mobilenetv2_{n}" for n in ("035", "050", "075", "140")},
     **{"mnasnet_a1": "semnasnet_100", "mnasnet_small": "mnasnet_small"},
@@ -33,7 +34,7 @@ TORCHVISION = {
         if row.rules
         and not name.endswith(("_nobias", "_auxiliary", "_5x5"))
         and not name.startswith(("googlenet", "alexnet", "mobilenet_v1"))
-        and name not in ("resnet200", "stn_mnist", *TIMM)
+        and name not in ("nasnet_a_large", "resnet200", "stn_mnist", *TIMM)
     },
 }
 MODELS_COMPARED = {**TORCHVISION, **TIMM}

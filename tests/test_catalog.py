@@ -59,8 +59,10 @@ DEEP = 60  # blocks: of so many it takes seconds only to trace a network
 
 
 def by_depth(name):
-    blocks = catalog.MODELS[name].fields.get("blocks", ())
-    deep = sum(n for n in blocks if isinstance(n, int)) > DEEP
+    row = catalog.MODELS[name]
+    blocks = [n for n in row.fields.get("blocks", ()) if isinstance(n, int)]
+    each = 5 if hasattr(row.module, "reduction") else 1  # pairs of a cell
+    deep = each * sum(blocks) > DEEP
     return pytest.param(name, marks=[pytest.mark.slow] if deep else [])
 
 

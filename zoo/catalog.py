@@ -288,6 +288,7 @@ PARTS: dict[str, str] = {
     "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",
     "zoo.vision.inverted.InvertedNet": "what MobileNet and its kin have alike",
     "zoo.vision.inverted.InvertedResidual": "the block of MobileNetV2 and its kin",
+    "zoo.vision.nasnet.Cell": "the cell of NASNet and PNASNet",
     "zoo.vision.resnet.Basic": "the block of ResNet-18 and of the CIFAR family",
     "zoo.vision.resnet.Bottleneck": "the block of ResNet-50 and deeper",
     "zoo.vision.lenet5_1998.SparseConv": "C3 of LeNet51998",

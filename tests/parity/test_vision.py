@@ -7,6 +7,7 @@ every parameter. Ours is the published form: that the fast one is the same funct
 tested at tiny size, and takes longer to compile.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from zoo.vision import (
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     resnet,
     shufflenet_v2,
     spatial_transformer,
@@ -214,6 +216,69 @@ def small_diracnet():
     )
 
 
+class SmallNAS(torch.nn.Module):
+    """A cell, a reduction cell and a cell behind timm's stem; 8 channels a pair.
+
+    timm's strided means count the zeros of the padding, though they are told not to;
+    TensorFlow's, for which its weights are made, do not.
+    """
+
+    class Mean(torch.nn.Module):
+        def forward(self, x):
+            pad = lambda x: timm.layers.pad_same(x, (3, 3), (2, 2))
+            mean = lambda x: torch.nn.functional.avg_pool2d(pad(x), 3, 2)
+            return mean(x) / mean(torch.ones_like(x))
+
+    def __init__(self):
+        super().__init__()
+        own = timm.models.nasnet
+        self.conv0 = timm.layers.ConvNormAct(
+            *(3, 6, 3, 2, 0),
+            norm_layer=lambda n, **options: torch.nn.BatchNorm2d(n, 1e-3),
+            apply_act=False,
+        )
+        self.cell_stem_0 = own.CellStem0(6, 2, "same")
+        self.cell_stem_1 = own.CellStem1(6, 4, "same")
+        self.cell_0 = own.FirstCell(8, 4, 16, 8, "same")
+        self.reduction_cell_0 = own.ReductionCell0(16, 16, 48, 16, "same")
+        self.cell_1 = own.FirstCell(16, 8, 64, 16, "same")
+        for cell in (self.cell_stem_0, self.cell_stem_1, self.reduction_cell_0):
+            cell.comb_iter_2_left = self.Mean()
+        self.last_linear = torch.nn.Linear(96, 10)
+
+    def forward(self, x):
+        x = self.conv0(x)
+        first = self.cell_stem_0(x)
+        second = self.cell_stem_1(x, first)
+        x = self.cell_0(second, first)
+        x = self.cell_1(self.reduction_cell_0(x, second), second)
+        return self.last_linear(x.relu().mean((2, 3)))
+
+
+class SmallPNAS(torch.nn.Module):
+    """The same of PNASNet's cells."""
+
+    def __init__(self):
+        super().__init__()
+        cell = functools.partial(timm.models.pnasnet.Cell, pad_type="same")
+        self.conv_0 = SmallNAS().conv0
+        self.cell_stem_0 = timm.models.pnasnet.CellStem0(6, 2, 6, 2, "same")
+        halved = dict(match_prev_layer_dims=True)
+        self.cell_stem_1 = cell(6, 4, 10, 4, is_reduction=True, **halved)
+        self.cell_0 = cell(10, 8, 20, 8, **halved)
+        self.cell_1 = cell(20, 16, 40, 16, is_reduction=True)
+        self.cell_2 = cell(40, 16, 80, 16, **halved)
+        self.last_linear = torch.nn.Linear(80, 10)
+
+    def forward(self, x):
+        previous = self.conv_0(x)
+        x = self.cell_stem_0(previous)
+        for cell in (self.cell_stem_1, self.cell_0, self.cell_1, self.cell_2):
+            previous, x = x, cell(previous, x)
+        return self.last_linear(x.relu().mean((2, 3)))
+
+
+NAS_FIELDS = {"blocks": (1, 1), "width": 8, "stem_width": 6}
 TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
 
 
@@ -396,6 +461,20 @@ CASES = {
         spatial_transformer.rules((3, 4), (4, 5)),
         {"transformed": "transformed"},
         size=(28, 32),
+    ),
+    "nasnet": Case(
+        "nasnet_a_large",
+        SmallNAS,
+        nasnet.rules((1, 1)),
+        {"stem": "cell_stem_1", "stage_1": "cell_0", "stage_2": "cell_1"},
+        NAS_FIELDS,
+    ),
+    "pnasnet": Case(
+        "pnasnet_5_large",
+        SmallPNAS,
+        nasnet.rules((1, 1), progressive=True),
+        {"stem": "cell_stem_1", "stage_1": "cell_0", "stage_2": "cell_2"},
+        NAS_FIELDS,
     ),
     "vit": Case(
         "vit_b_16",

@@ -181,6 +181,20 @@ def test_auxiliary_loss_of_plain_logits_is_cross_entropy():
         ("dpn92", {"stem": "x"}, (1, 32, 32, 3), "stem must be one of"),
         ("dpn92", {"growth": (1, 2)}, (1, 32, 32, 3), "growth must be 4 numbers"),
         ("dpn92", {"groups": 7}, (1, 32, 32, 3), "groups must divide inner 96, got 7"),
+        ("nasnet_a_mobile", {}, (1, 31, 32, 3), "NASNet takes .* at least 32"),
+        (
+            *("nasnet_a_mobile", {"normal": (((("sep3", 2),),), (0,))}),
+            *((1, 32, 32, 3), "normal must be of .*0 to 1, got 'sep3' of 2"),
+        ),
+        (
+            *("nasnet_a_mobile", {"reduction": (((("sep9", 0),),), (0,))}),
+            *((1, 32, 32, 3), "reduction must be of same, max3.*got 'sep9' of 0"),
+        ),
+        (
+            *("nasnet_a_mobile", {"normal": (((("sep3", 0),),), (3,))}),
+            *((1, 32, 32, 3), r"normal must put out .*0 to 2, got \(3,\)"),
+        ),
+        ("nasnet_a_mobile", {"width": 42}, (1, 32, 32, 3), "width must be a multiple"),
         ("nin", {}, (1, 54, 60, 3), "NiN takes .* at least 55"),
         ("nin_cifar10", {}, (1, 5, 8, 3), "NiN takes .* at least 6"),
         ("nin_cifar10", {"pools": ("max",)}, (1, 8, 8, 3), "pools must be 2 names"),

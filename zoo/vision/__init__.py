@@ -14,6 +14,7 @@ from zoo.vision.mnasnet import MnasNet as MnasNet
 from zoo.vision.mobilenet_v1 import MobileNetV1 as MobileNetV1
 from zoo.vision.mobilenet_v2 import MobileNetV2 as MobileNetV2
 from zoo.vision.mobilenet_v3 import MobileNetV3 as MobileNetV3
+from zoo.vision.nasnet import NASNet as NASNet
 from zoo.vision.nin import NiN as NiN
 from zoo.vision.resnet import ResNet as ResNet
 from zoo.vision.shufflenet_v1 import ShuffleNetV1 as ShuffleNetV1

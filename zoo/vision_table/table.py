@@ -5,6 +5,14 @@ from zoo.vision_table.classic import CLASSIC
 from zoo.vision_table.mobile import MOBILE
 from zoo.vision_table.moving import MOVING
 from zoo.vision_table.residual import RESIDUAL
+from zoo.vision_table.searched import SEARCHED
 from zoo.vision_table.tokens import TOKENS
 
-VISION: dict[str, Row] = {**CLASSIC, **RESIDUAL, **MOBILE, **TOKENS, **MOVING}
+VISION: dict[str, Row] = {
+    **CLASSIC,
+    **RESIDUAL,
+    **MOBILE,
+    **TOKENS,
+    **MOVING,
+    **SEARCHED,
+}
