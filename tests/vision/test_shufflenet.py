@@ -84,12 +84,53 @@ def test_a_channel_reaches_one_group_and_after_two_units_all():
     assert reached(2).all()
 
 
-def test_a_unit_with_stride_keeps_what_it_is_given_beside():
-    x = abs(images(12))
-    unit = ShuffleUnitV1(KIT, WIDTH, G, 2)
-    y = unit.apply(drawn(unit, x), x)
-    window = x[:, 1:4, 1:4].mean((1, 2))  # around pixel (2, 2)
-    np.testing.assert_allclose(y[:, 1, 1, :12], window, rtol=1e-5)
+def by_hand(variables, x, stride):
+    """A unit of version 1 in NumPy, from its figure."""
+    params, statistics = variables["params"], variables["batch_stats"]
+    means = (
+        lambda z, weight: sum(  # over windows of 3x3, zeros around the image
+            np.pad(z, ((0, 0), (1, 1), (1, 1), (0, 0)))[
+                :, i : i + z.shape[1], j : j + z.shape[2]
+            ]
+            * weight(i, j)
+            for i in range(3)
+            for j in range(3)
+        )[:, ::stride, ::stride]
+    )
+
+    def grouped(z, name):
+        kernel = params[name]["kernel"][0, 0]
+        parts = zip(np.split(z, G, -1), np.split(kernel, G, -1), strict=True)
+        out = np.concatenate([part @ own for part, own in parts], -1)
+        return normed(out, name)
+
+    def normed(z, name):
+        own, seen = params[f"{name}_norm"], statistics[f"{name}_norm"]
+        z = (z - seen["mean"]) / np.sqrt(seen["var"] + 1e-5)
+        return z * own["scale"] + own["bias"]
+
+    y = np.maximum(grouped(x, "point_1"), 0)
+    order = np.arange(y.shape[-1]).reshape(G, -1).T.reshape(-1)
+    kernel = params["depthwise"]["kernel"]
+    y = normed(means(y[..., order], lambda i, j: kernel[i, j, 0]), "depthwise")
+    y = grouped(y, "point_2")
+    if stride == 1:
+        return np.maximum(x + y, 0)
+    return np.maximum(np.concatenate([means(x, lambda i, j: 1 / 9), y], -1), 0)
+
+
+@pytest.mark.parametrize("stride, given", [(1, WIDTH), (2, 12)])
+def test_a_unit_is_that_of_the_figure(stride, given):
+    unit, x = ShuffleUnitV1(KIT, WIDTH, G, stride), images(given, np.float64)
+    variables = drawn(unit, x)
+    for layer in variables["params"].values():  # of both signs
+        for name in {"kernel", "bias"} & set(layer):
+            layer[name] = layer[name] - 1
+    with jax.enable_x64(True):
+        got = np.asarray(jax.jit(unit.apply)(variables, x))
+    assert (got == 0).any()
+    expected = by_hand(variables, x, stride)
+    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_half_of_the_channels_pass_by_in_version_2():
