@@ -34,7 +34,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from zoo.functional.convolution import convolve
 from zoo.functional.initializers import he_normal
@@ -48,7 +47,7 @@ TINY = dict(  # the size that the tests run
 )
 
 
-def identity_kernel(height: int, width: int, inputs: int, outputs: int) -> np.ndarray:
+def identity_kernel(height: int, width: int, inputs: int, outputs: int) -> jax.Array:
     """The kernel that passes on what it is given, [h, w, C, O].
 
     Where C and O differ, the channels repeat: o is given c if they are the same modulo
@@ -58,10 +57,10 @@ def identity_kernel(height: int, width: int, inputs: int, outputs: int) -> np.nd
     [[0.0, 0.0], [1.0, 1.0], [0.0, 0.0]]
     """
     least = min(inputs, outputs)
-    same = np.arange(inputs)[:, None] % least == np.arange(outputs)[None] % least
-    kernel = np.zeros((height, width, inputs, outputs))
-    kernel[height // 2, width // 2] = same
-    return kernel
+    given, made = jnp.arange(inputs) % least, jnp.arange(outputs) % least
+    kernel = jnp.zeros((height, width, inputs, outputs))
+    same = (given[:, None] == made[None]).astype(kernel.dtype)
+    return kernel.at[height // 2, width // 2].set(same)
 
 
 def dirac_kernel(kernel: jax.Array, alpha: jax.Array, beta: jax.Array) -> jax.Array:
@@ -78,7 +77,7 @@ def dirac_kernel(kernel: jax.Array, alpha: jax.Array, beta: jax.Array) -> jax.Ar
     square = jnp.sum(kernel**2, (0, 1, 2), keepdims=True)
     norm = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 1)
     each = lambda a: a.reshape(1, 1, 1, -1)
-    identity = jnp.asarray(identity_kernel(*kernel.shape), kernel.dtype)
+    identity = identity_kernel(*kernel.shape).astype(kernel.dtype)
     return each(alpha) * identity + each(beta) * kernel / norm
 
 
