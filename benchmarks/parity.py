@@ -17,7 +17,15 @@ import zoo
 from benchmarks.results import Figure
 from zoo.catalog import MODELS
 
-TORCHVISION = {  # ours -> theirs, where the names differ
+TIMM = {  # ours -> theirs
+    "resnext101_32x4d": "resnext101_32x4d",
+    "mobilenet_v1": "mobilenetv1_100",
+    "pnasnet_5_large": "pnasnet5large",
+    **{name: name for name in ("dpn68", "dpn92", "dpn98", "dpn107", "dpn131")},
+    **{f"mobilenet_v2_{n}": f"mobilenetv2_{n}" for n in ("035", "050", "075", "140")},
+    **{"mnasnet_a1": "semnasnet_100", "mnasnet_small": "mnasnet_small"},
+}
+TORCHVISION = {
     "alexnet_weird_trick": "alexnet",
     "googlenet_bn": "googlenet",
     **{
@@ -25,13 +33,9 @@ TORCHVISION = {  # ours -> theirs, where the names differ
         for name, row in MODELS.items()
         if row.rules
         and not name.endswith(("_nobias", "_auxiliary", "_5x5"))
-        and not name.startswith(("googlenet", "alexnet", "mobilenet_v2_"))
-        and name not in ("resnet200", "resnext101_32x4d")
+        and not name.startswith(("googlenet", "alexnet", "mobilenet_v1"))
+        and name not in ("nasnet_a_large", "resnet200", "stn_mnist", *TIMM)
     },
-}
-TIMM = {
-    "resnext101_32x4d": "resnext101_32x4d",
-    **{f"mobilenet_v2_{n}": f"mobilenetv2_{n}" for n in ("035", "050", "075", "140")},
 }
 MODELS_COMPARED = {**TORCHVISION, **TIMM}
 NAMES = tuple(f"parity.{name}" for name in MODELS_COMPARED)

@@ -17,7 +17,7 @@ from zoo.card import count
 from zoo.learner import supervised
 from zoo.training.keys import raw
 
-COUNTS = {  # of the first rows; those of zoo/vision_table.py stand there alone
+COUNTS = {  # of the first rows; those of zoo/vision_table/ stand there alone
     "linear_softmax": 7_850,
     "mlp": 784 * 128 + 128 + 128 * 10 + 10,
     "mlp_500": 784 * 500 + 500 + 500 * 10 + 10,
@@ -48,7 +48,9 @@ FAMILIES = (
     *("classical", "compress", "detection", "generative", "search"),
     *("segmentation", "sequence", "vision"),
 )
-OTHERS = {"convert", "data", "functional", "metrics", "training"}  # hold no models
+OTHERS = {  # hold no models
+    *("convert", "data", "functional", "metrics", "training", "vision_table")
+}
 
 FORMS, SOME = forms(), families()
 
@@ -57,8 +59,10 @@ DEEP = 60  # blocks: of so many it takes seconds only to trace a network
 
 
 def by_depth(name):
-    blocks = catalog.MODELS[name].fields.get("blocks", ())
-    deep = sum(n for n in blocks if isinstance(n, int)) > DEEP
+    row = catalog.MODELS[name]
+    blocks = [n for n in row.fields.get("blocks", ()) if isinstance(n, int)]
+    each = 5 if hasattr(row.module, "reduction") else 1  # pairs of a cell
+    deep = each * sum(blocks) > DEEP
     return pytest.param(name, marks=[pytest.mark.slow] if deep else [])
 
 

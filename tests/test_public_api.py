@@ -43,7 +43,7 @@ FAMILIES = {
     "zoo.search": LEARNING | {"zoo.vision"},
     "zoo.segmentation": LEARNING | {"zoo.vision"},
     "zoo.sequence": LEARNING,
-    "zoo.vision": LEARNING,
+    "zoo.vision": LEARNING | {"zoo.sequence"},  # the stack of ViT
 }
 ZOO = {
     *FAMILIES,

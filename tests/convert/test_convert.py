@@ -71,6 +71,17 @@ def test_assign_lays_out():
     )
 
 
+def test_a_pattern_may_be_of_one_tensor():
+    """By all of its name; None leaves it out."""
+    rules = ((r"in_proj_(w)eight", r"a/kernel"), (r"mask", None), (r"token", "token"))
+    of = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    want = {"params": {"a": {"kernel": of(2, 6)}, "token": of(1, 2)}}
+    given = {"in_proj_weight": np.arange(12).reshape(6, 2), "token": np.ones((1, 2))}
+    got = zoo.convert.assign({**given, "mask": np.ones(3)}, want, rules)["params"]
+    np.testing.assert_array_equal(got["a"]["kernel"], given["in_proj_weight"].T)
+    np.testing.assert_array_equal(got["token"], given["token"])
+
+
 def test_a_convolution_of_one_pixel_is_a_dense_layer():
     w = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
     for theirs, ours in ((w[:, :, None, None], (5, 3)), (w, (1, 1, 5, 3))):

@@ -7,6 +7,7 @@ every parameter. Ours is the published form: that the fast one is the same funct
 tested at tiny size, and takes longer to compile.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,18 +16,25 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.references import randomize, torch, torchvision
+from tests.references import randomize, timm, torch, torchvision
 from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
     densenet,
+    dpn,
     efficientnet,
     googlenet,
+    mnasnet,
+    mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
+    nasnet,
     resnet,
+    shufflenet_v2,
+    spatial_transformer,
     squeezenet,
     vgg,
+    vit,
 )
 
 models = torchvision.models
@@ -101,7 +109,211 @@ def small_b0():
     return models.EfficientNet(settings, 0.2, num_classes=10, last_channel=24)
 
 
+MNAS_STAGES = ((1, 3, 16, 1, 1, False), (3, 5, 24, 2, 2, False))
+MNAS_SQUEEZED = ((1, 3, 16, 1, 1, False), (3, 5, 24, 2, 2, True))
+
+
+def small_mnasnet():
+    """Of the first stage, one more, and the last convolution."""
+    net = models.MNASNet(1.0, 10)
+    net.layers = torch.nn.Sequential(
+        *net.layers[:8],
+        models.mnasnet._stack(16, 24, 5, 2, 3, 2, 0.1),
+        torch.nn.Conv2d(24, 12, 1, bias=False),
+        torch.nn.BatchNorm2d(12),
+        torch.nn.ReLU(),
+    )
+    net.classifier[1] = torch.nn.Linear(12, 10)
+    return net
+
+
+def of_timm(*stages, **options):
+    """timm's network of inverted residuals, by its own words for stages."""
+    builder = timm.models._efficientnet_builder
+    return lambda: timm.models.EfficientNet(
+        builder.decode_arch_def([[stage] for stage in stages]),
+        num_classes=10,
+        **options,
+    )
+
+
+NIN_STAGES = ((5, 2, 0, (8, 6)), (5, 1, 2, (6, 7)), (3, 1, 1, (5,)))
+
+
+def small_nin():
+    """As Caffe's: a ReLU behind each convolution, pooling with the rest."""
+    layers, inputs = [], 3
+    pools = torch.nn.MaxPool2d, torch.nn.AvgPool2d
+    for i, (kernel, stride, padding, widths) in enumerate(NIN_STAGES):
+        if i:
+            layers.append(pools[i - 1](3, 2, ceil_mode=True))
+        for j, width in enumerate((*widths, *[10] * (i == 2))):
+            options = (1,) if j else (kernel, stride, padding)
+            layers += [torch.nn.Conv2d(inputs, width, *options), torch.nn.ReLU()]
+            inputs = width
+    return torch.nn.Sequential(
+        *layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+
+
+class TutorialSTN(torch.nn.Module):
+    """As in PyTorch's tutorial but for dropout, for images of 28x32."""
+
+    def __init__(self):
+        super().__init__()
+        layers = torch.nn
+        stage = lambda *sizes: (
+            layers.Conv2d(*sizes),
+            layers.MaxPool2d(2),
+            layers.ReLU(),
+        )
+        self.localization = layers.Sequential(*stage(3, 8, 7), *stage(8, 10, 5))
+        self.fc_loc = layers.Sequential(
+            layers.Linear(10 * 3 * 4, 32), layers.ReLU(), layers.Linear(32, 6)
+        )
+        self.conv1, self.conv2 = layers.Conv2d(3, 10, 5), layers.Conv2d(10, 20, 5)
+        self.fc1, self.fc2 = layers.Linear(20 * 4 * 5, 50), layers.Linear(50, 10)
+        self.transformed = layers.Identity()  # so that it has a name
+
+    def forward(self, x):
+        f = torch.nn.functional
+        theta = self.fc_loc(self.localization(x).flatten(1)).reshape(-1, 2, 3)
+        grid = f.affine_grid(theta, list(x.shape), align_corners=False)
+        x = self.transformed(f.grid_sample(x, grid, align_corners=False))
+        for conv in (self.conv1, self.conv2):
+            x = f.relu(f.max_pool2d(conv(x), 2))
+        return self.fc2(f.relu(self.fc1(x.flatten(1))))
+
+
+class TorchDirac(torch.nn.Module):
+    """A layer of DiracNet V2, in training's form."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(outputs, inputs, 3, 3))
+        self.alpha = torch.nn.Parameter(torch.empty(outputs))
+        self.beta = torch.nn.Parameter(torch.empty(outputs))
+        self.norm = torch.nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        outputs, inputs, *_ = self.weight.shape
+        delta = torch.nn.init.dirac_(self.weight.new_empty(inputs, inputs, 3, 3))
+        delta = delta.repeat(outputs // inputs, 1, 1, 1)
+        normal = torch.nn.functional.normalize(self.weight.flatten(1))
+        each = lambda a: a[:, None, None, None]
+        weight = each(self.alpha) * delta
+        weight = weight + each(self.beta) * normal.view_as(self.weight)
+        return self.norm(torch.nn.functional.conv2d(x.relu(), weight, padding=1))
+
+
+def small_diracnet():
+    layers = torch.nn
+    return layers.Sequential(
+        *(layers.Conv2d(3, 4, 7, 2, 3, bias=False), layers.BatchNorm2d(4)),
+        *(layers.MaxPool2d(3, 2, 1), TorchDirac(4, 4), TorchDirac(4, 4)),
+        *(layers.MaxPool2d(2), TorchDirac(4, 8), layers.ReLU()),
+        *(layers.AdaptiveAvgPool2d(1), layers.Flatten(), layers.Linear(8, 10)),
+    )
+
+
+class SmallNAS(torch.nn.Module):
+    """A cell, a reduction cell and a cell behind timm's stem; 8 channels a pair.
+
+    timm's strided means count the zeros of the padding, though they are told not to;
+    TensorFlow's, for which its weights are made, do not.
+    """
+
+    class Mean(torch.nn.Module):
+        def forward(self, x):
+            pad = lambda x: timm.layers.pad_same(x, (3, 3), (2, 2))
+            mean = lambda x: torch.nn.functional.avg_pool2d(pad(x), 3, 2)
+            return mean(x) / mean(torch.ones_like(x))
+
+    def __init__(self):
+        super().__init__()
+        own = timm.models.nasnet
+        self.conv0 = timm.layers.ConvNormAct(
+            *(3, 6, 3, 2, 0),
+            norm_layer=lambda n, **options: torch.nn.BatchNorm2d(n, 1e-3),
+            apply_act=False,
+        )
+        self.cell_stem_0 = own.CellStem0(6, 2, "same")
+        self.cell_stem_1 = own.CellStem1(6, 4, "same")
+        self.cell_0 = own.FirstCell(8, 4, 16, 8, "same")
+        self.reduction_cell_0 = own.ReductionCell0(16, 16, 48, 16, "same")
+        self.cell_1 = own.FirstCell(16, 8, 64, 16, "same")
+        for cell in (self.cell_stem_0, self.cell_stem_1, self.reduction_cell_0):
+            cell.comb_iter_2_left = self.Mean()
+        self.last_linear = torch.nn.Linear(96, 10)
+
+    def forward(self, x):
+        x = self.conv0(x)
+        first = self.cell_stem_0(x)
+        second = self.cell_stem_1(x, first)
+        x = self.cell_0(second, first)
+        x = self.cell_1(self.reduction_cell_0(x, second), second)
+        return self.last_linear(x.relu().mean((2, 3)))
+
+
+class SmallPNAS(torch.nn.Module):
+    """The same of PNASNet's cells."""
+
+    def __init__(self):
+        super().__init__()
+        cell = functools.partial(timm.models.pnasnet.Cell, pad_type="same")
+        self.conv_0 = SmallNAS().conv0
+        self.cell_stem_0 = timm.models.pnasnet.CellStem0(6, 2, 6, 2, "same")
+        halved = dict(match_prev_layer_dims=True)
+        self.cell_stem_1 = cell(6, 4, 10, 4, is_reduction=True, **halved)
+        self.cell_0 = cell(10, 8, 20, 8, **halved)
+        self.cell_1 = cell(20, 16, 40, 16, is_reduction=True)
+        self.cell_2 = cell(40, 16, 80, 16, **halved)
+        self.last_linear = torch.nn.Linear(80, 10)
+
+    def forward(self, x):
+        previous = self.conv_0(x)
+        x = self.cell_stem_0(previous)
+        for cell in (self.cell_stem_1, self.cell_0, self.cell_1, self.cell_2):
+            previous, x = x, cell(previous, x)
+        return self.last_linear(x.relu().mean((2, 3)))
+
+
+NAS_FIELDS = {"blocks": (1, 1), "width": 8, "stem_width": 6}
+TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
+
+
 CASES = {
+    "mobilenet_v1": Case(
+        "mobilenet_v1",
+        of_timm(
+            *("dsa_r1_k3_s1_c16", "dsa_r2_k3_s2_c16"),
+            num_features=0,
+            act_layer=torch.nn.ReLU6,
+        ),
+        mobilenet_v1.RULES,
+        TIMM,
+        {"stages": ((16, 1, 1), (16, 2, 2))},
+    ),
+    "mnasnet": Case(
+        "mnasnet1_0",
+        small_mnasnet,
+        mnasnet.rules(MNAS_STAGES),
+        {
+            **{"stem": "layers.2", "stage_1": "layers.7", "stage_2": "layers.8"},
+            "last": "layers.11",
+        },
+        {"stages": MNAS_STAGES, "last": 12},
+    ),
+    "mnasnet, squeeze-excite": Case(
+        "mnasnet_a1",
+        of_timm(
+            *("ds_r1_k3_s1_e1_c16_noskip", "ir_r2_k5_s2_e3_c24_se0.25"),
+            num_features=12,
+        ),
+        mnasnet.rules(MNAS_SQUEEZED),
+        TIMM | {"last": "bn2"},
+        {"stages": MNAS_SQUEEZED, "last": 12},
+    ),
     "mobilenet_v2": Case(
         "mobilenet_v2",
         lambda: models.MobileNetV2(
@@ -168,6 +380,17 @@ CASES = {
         },
         size=(40, 53),
     ),
+    "shufflenet_v2": Case(
+        "shufflenet_v2_x1_0",
+        lambda: models.ShuffleNetV2([2, 1, 2], [6, 8, 12, 8, 10], num_classes=10),
+        shufflenet_v2.RULES,
+        {
+            "stem": "maxpool",
+            **{f"stage_{i}": f"stage{i + 1}" for i in (1, 2, 3)},
+            "last": "conv5",
+        },
+        {"blocks": (2, 1, 2), "widths": (8, 12, 8), "stem_width": 6, "last": 10},
+    ),
     "densenet": Case(
         "densenet121",
         lambda: models.DenseNet(4, (2, 1), 6, num_classes=10),
@@ -187,6 +410,79 @@ CASES = {
             **{"stage_4": "inception4e", "stage_5": "inception5b", "pooled": "avgpool"},
         },
         {"auxiliary": False},
+    ),
+    "nin": Case(
+        "nin_cifar10",
+        small_nin,
+        (
+            (r"([02])", lambda m: f"stage_1_conv_{int(m[1]) // 2}"),
+            (r"([57])", lambda m: f"stage_2_conv_{int(m[1]) // 2 - 2}"),
+            (r"10", "stage_3_conv_0"),
+            (r"12", "stage_3_conv_1"),
+        ),
+        {"stage_1": "3", "stage_2": "8", "maps": "13"},
+        {"stages": NIN_STAGES},
+        size=(32, 41),  # so that both poolings have a rest
+    ),
+    "diracnet": Case(
+        "diracnet18",
+        small_diracnet,
+        (
+            *((r"0", "stem_conv"), (r"1", "stem_conv_norm"), (r"10", "head")),
+            *(
+                (rf"{number}{theirs}", f"stage_{stage}_layer_{layer}{ours}")
+                for number, stage, layer in ((3, 1, 0), (4, 1, 1), (6, 2, 0))
+                for theirs, ours in (("", ""), (r"\.norm", "_norm"))
+            ),
+        ),
+        {"stem": "2", "stage_1": "4", "stage_2": "6"},
+        {"blocks": (2, 1), "width": 4, "stem_width": 4},
+    ),
+    "dpn": Case(
+        "dpn68",
+        lambda: timm.models.DPN(
+            *((1, 2, 1, 1), (2, 3, 2, 4), 4, 2, 10),
+            **dict(small=True, num_init_features=4),
+        ),
+        dpn.RULES,
+        {
+            "stem": "features.conv1_pool",
+            **{"stage_1": "features.conv2_1", "stage_2": "features.conv3_2"},
+            **{"stage_3": "features.conv4_1", "stage_4": "features.conv5_1"},
+        },
+        {
+            **dict(blocks=(1, 2, 1, 1), growth=(2, 3, 2, 4), inner=4, groups=2),
+            **dict(width=64, stem_width=4),
+        },
+    ),
+    "spatial transformer": Case(
+        "stn_mnist",
+        TutorialSTN,
+        spatial_transformer.rules((3, 4), (4, 5)),
+        {"transformed": "transformed"},
+        size=(28, 32),
+    ),
+    "nasnet": Case(
+        "nasnet_a_large",
+        SmallNAS,
+        nasnet.rules((1, 1)),
+        {"stem": "cell_stem_1", "stage_1": "cell_0", "stage_2": "cell_1"},
+        NAS_FIELDS,
+    ),
+    "pnasnet": Case(
+        "pnasnet_5_large",
+        SmallPNAS,
+        nasnet.rules((1, 1), progressive=True),
+        {"stem": "cell_stem_1", "stage_1": "cell_0", "stage_2": "cell_2"},
+        NAS_FIELDS,
+    ),
+    "vit": Case(
+        "vit_b_16",
+        lambda: models.VisionTransformer(24, 8, 2, 2, 8, 12, num_classes=10),
+        vit.RULES,
+        {"stem": "encoder.dropout", "last": "encoder.ln"},
+        dict(patch=8, features=8, layers=2, heads=2, hidden=12),
+        size=(24, 24),  # it takes squares only
     ),
     "resnet, basic": Case(
         "resnet18",

@@ -7,7 +7,9 @@ says where that module is here:
     (r"classifier\\.1", "dense_0", (7, 7))    dense, after a flattened map of 7x7
     (r"fc_aux\\..*", None)                    left out
 
-The path may also be a function of the match. The last part of a name says which leaf:
+The path may also be a function of the match. A pattern that is all of a tensor's name
+says where that one leaf is: (r"class_token", "class_token"). The last part of a name
+says which leaf:
 
     theirs                                    ours
     weight of a convolution, [O, C, h, w]     kernel [h, w, C, O]
@@ -121,6 +123,11 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
             if last == "weight":
                 last = "kernel" if f"params/{path}/kernel" in wanted else "scale"
             return f"params/{path}/{last}", window[0] if window else None
+        if match := re.fullmatch(pattern, name):
+            if path is None:
+                return None
+            path = path(match) if callable(path) else match.expand(path)
+            return f"params/{path}", window[0] if window else None
     return "", None
 
 

@@ -20,12 +20,9 @@ References:
     networks", ICML 2019, https://arxiv.org/abs/1905.11946, table 1
 """
 
-from typing import Any
-
 import flax.linen as nn
-import jax
 
-from zoo.vision.layers import InvertedResidual, Kit, check, output
+from zoo.vision.inverted import Chain, InvertedNet, repeated
 
 Stages = tuple[tuple[int, int, int, int, int], ...]
 STAGES: Stages = (  # t, k, c, n, s
@@ -62,64 +59,29 @@ RULES = (  # torchvision's names of blocks that widen, and of the first stage's
 )
 
 
-class EfficientNet(nn.Module):
+class EfficientNet(InvertedNet):
     """Classifier of images.
 
     Attributes:
-        num_classes: logits of an example (K).
+        num_classes, stem_stride, dropout, dtype, axis_name, fast: see `InvertedNet`.
         stages: (t, k, c, n, s) each, see above.
         stem: channels of the first convolution.
-        stem_stride: of the first convolution.
         last: channels of the last convolution.
         lite: without squeeze-excite, and with min(max(., 0), 6).
-        dropout: rate before the head.
-        dtype: of the computation; None for that of the input.
-        axis_name: of the devices over which BatchNorm takes its statistics.
-        fast: compute the convolutions by `zoo.functional.convolve`; False as
-            published, with the same result.
-
-    Raises:
-        ValueError: an image smaller than the strides.
     """
 
-    num_classes: int = 1000
     stages: Stages = STAGES
     stem: int = 32
-    stem_stride: int = 2
     last: int = 1280
     lite: bool = False
-    dropout: float = 0.2
-    dtype: Any = None
-    axis_name: str | None = None
-    fast: bool = True
 
-    @nn.compact
-    def __call__(
-        self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
-    ) -> jax.Array:  # [B, H, W, C] -> [B, K]
-        least = self.stem_stride
-        for *_, stride in self.stages:
-            least *= stride
-        check("EfficientNet", x, least)
-        kit = Kit(train, self.axis_name, self.dtype, self.fast)
-        act = nn.relu6 if self.lite else nn.silu
-        x = kit.unit(x, self.stem, 3, self.stem_stride, act, name="stem_conv")
-        output(self, "stem", x)
-        for i, (times, kernel, channels, count, stride) in enumerate(self.stages, 1):
-            for j in range(count):
-                x = InvertedResidual(
-                    kit,
-                    expanded=times * x.shape[-1],
-                    features=channels,
-                    kernel=kernel,
-                    stride=1 if j else stride,
-                    act=act,
-                    squeeze=0 if self.lite else max(1, x.shape[-1] // 4),
-                    squeeze_act=act,
-                    name=f"stage_{i}_block_{j}",
-                )(x)
-            output(self, f"stage_{i}", x)
-        x = output(self, "last", kit.unit(x, self.last, 1, 1, act, name="last_conv"))
-        x = output(self, "pooled", x.mean((1, 2)))  # -> [B, C]
-        x = kit.dropout(x, self.dropout, index, "dropout")
-        return kit.dense(x, self.num_classes, "head")  # -> [B, K]
+    @nn.nowrap
+    def chain(self) -> Chain:
+        act, share = (nn.relu6, 0) if self.lite else (nn.silu, 0.25)
+        stages = repeated(
+            self.stem,
+            [(*stage, share) for stage in self.stages],
+            act=act,
+            squeeze_act=act,
+        )
+        return Chain(self.stem, stages, self.last, act)

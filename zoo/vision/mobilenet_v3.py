@@ -20,12 +20,10 @@ References:
     https://arxiv.org/abs/1905.02244, tables 1 and 2
 """
 
-from typing import Any
-
 import flax.linen as nn
-import jax
 
-from zoo.vision.layers import InvertedResidual, Kit, check, divisible, output
+from zoo.vision.inverted import Chain, InvertedNet
+from zoo.vision.layers import divisible
 
 Blocks = tuple[tuple[int, int, int, bool, bool, int], ...]
 LARGE: Blocks = (
@@ -63,73 +61,46 @@ TINY = dict(  # the size that the tests run
 )
 
 
-class MobileNetV3(nn.Module):
+class MobileNetV3(InvertedNet):
     """Classifier of images, made for telephones.
 
     Attributes:
-        num_classes: logits of an example (K).
+        num_classes, stem_stride, dropout, dtype, axis_name, fast: see `InvertedNet`.
         width: multiplies the channels of all layers.
         blocks: see above.
-        stem_stride: of the first convolution.
         last: units of the hidden dense layer.
-        dropout: rate before the head.
-        dtype: of the computation; None for that of the input.
-        axis_name: of the devices over which BatchNorm takes its statistics.
-        fast: compute the convolutions by `zoo.functional.convolve`; False as
-            published, with the same result.
-
-    Raises:
-        ValueError: an image smaller than the strides.
     """
 
-    num_classes: int = 1000
     width: float = 1.0
     blocks: Blocks = LARGE
-    stem_stride: int = 2
     last: int = 1280
-    dropout: float = 0.2
-    dtype: Any = None
-    axis_name: str | None = None
-    fast: bool = True
 
-    @nn.compact
-    def __call__(
-        self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
-    ) -> jax.Array:  # [B, H, W, C] -> [B, K]
-        least = self.stem_stride
-        for *_, stride in self.blocks:
-            least *= stride
-        check("MobileNetV3", x, least)
-        kit = Kit(
-            *(train, self.axis_name, self.dtype, self.fast), momentum=0.99, epsilon=1e-3
-        )
+    @nn.nowrap
+    def chain(self) -> Chain:
         of = lambda channels: divisible(channels * self.width)
-        act, stage = nn.hard_swish, 0
-        x = kit.unit(x, of(16), 3, self.stem_stride, act, name="stem_conv")
-        output(self, "stem", x)
+        stages = []
         for i, (kernel, inner, channels, squeeze, hard, stride) in enumerate(
             self.blocks
         ):
-            if stride > 1 and i:
-                stage += 1
-                output(self, f"stage_{stage}", x)
-            x = InvertedResidual(
-                kit,
+            if not stages or (stride > 1 and i):
+                stages.append({})
+            stages[-1][f"block_{i + 1}"] = dict(
                 expanded=of(inner),
                 features=of(channels),
                 kernel=kernel,
                 stride=stride,
-                act=act if hard else nn.relu,
+                act=nn.hard_swish if hard else nn.relu,
                 squeeze=divisible(of(inner) / 4) if squeeze else 0,
                 gate=nn.hard_sigmoid,
-                name=f"block_{i + 1}",
-            )(x)
-        output(self, f"stage_{stage + 1}", x)
-        x = kit.unit(x, 6 * x.shape[-1], 1, 1, act, name="last_conv")
-        x = output(self, "pooled", output(self, "last", x).mean((1, 2)))  # -> [B, C]
-        x = act(kit.dense(x, of(self.last), "hidden"))
-        x = kit.dropout(x, self.dropout, index, "dropout")
-        return kit.dense(x, self.num_classes, "head")  # -> [B, K]
+            )
+        return Chain(
+            stem=of(16),
+            stages=stages,
+            last=6 * of(self.blocks[-1][2]),
+            act=nn.hard_swish,
+            hidden=of(self.last),
+            kit=dict(momentum=0.99, epsilon=1e-3),
+        )
 
 
 def rules(blocks: Blocks, first: int = 16) -> tuple:

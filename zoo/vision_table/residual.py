@@ -1,67 +1,21 @@
-"""The rows of the image classifiers, a family at a time; `zoo.catalog` has them all.
-
-A family's rows share what is said once; each has its name, its published count and the
-fields that make it. Counts are of weights, biases and the scales and shifts of
-normalizations, never of running statistics.
-"""
+"""Rows of networks that add to what they are given, or keep it beside."""
 
 from typing import Any
 
-from zoo.row import Row, image
-from zoo.vision import (
-    alexnet,
-    densenet,
-    efficientnet,
-    googlenet,
-    mobilenet_v2,
-    mobilenet_v3,
-    resnet,
-    squeezenet,
-    vgg,
-)
+from zoo.row import Row
+from zoo.vision import densenet, diracnet, dpn, resnet
+from zoo.vision_table.family import ALL, CIFAR, TORCH, family
 
-IMAGENET, CIFAR = image(224, 224, 3), image(32, 32, 3)
+CHEN = "Chen et al., NeurIPS 2017, https://arxiv.org/abs/1707.01629"
 HE = "He et al., CVPR 2016, https://arxiv.org/abs/1512.03385"
 HE_PRE = "He et al., ECCV 2016, https://arxiv.org/abs/1603.05027"
 XIE = "Xie et al., CVPR 2017, https://arxiv.org/abs/1611.05431"
 ZAGORUYKO = "Zagoruyko and Komodakis, BMVC 2016, https://arxiv.org/abs/1605.07146"
-HOWARD = "Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244"
+ZAGORUYKO_2017 = "Zagoruyko and Komodakis, 2017, https://arxiv.org/abs/1706.00388"
 HUANG = "Huang et al., CVPR 2017, https://arxiv.org/abs/1608.06993"
-IANDOLA = "Iandola et al., 2016, https://arxiv.org/abs/1602.07360"
-KRIZHEVSKY = (
-    "Krizhevsky et al., NeurIPS 2012, https://papers.nips.cc/paper/"
-    "4824-imagenet-classification-with-deep-convolutional-neural-networks"
-)
-KRIZHEVSKY_2014 = "Krizhevsky, 2014, https://arxiv.org/abs/1404.5997"
-SANDLER = "Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381"
-SIMONYAN = "Simonyan and Zisserman, ICLR 2015, https://arxiv.org/abs/1409.1556"
-SZEGEDY = "Szegedy et al., CVPR 2015, https://arxiv.org/abs/1409.4842"
-TAN = "Tan and Le, ICML 2019, https://arxiv.org/abs/1905.11946"
-ALL = "weights, biases, scales and shifts"
-
-
-def family(
-    module: type, rows: dict[str, tuple[int, dict[str, Any]]], **shared: Any
-) -> dict[str, Row]:
-    """Rows that share all but their count and their fields.
-
-    Args:
-        module: the linen class.
-        rows: name -> (parameters, fields of the class).
-        **shared: columns of `Row`.
-    """
-    defaults = dict(
-        task="classification",
-        inputs=IMAGENET,
-        convention=ALL,
-        published={"fast": False},
-    )
-    return {
-        name: Row(
-            module=module, parameters=count, fields=fields, **{**defaults, **shared}
-        )
-        for name, (count, fields) in rows.items()
-    }
+BASIC = {**resnet.TINY, "stem": "imagenet"}
+GROUPED = {**resnet.TINY, "stem": "cifar", "groups": 2, "base_width": 64}
+A = "padding"  # a shortcut
 
 
 def _large(*blocks: int, bottleneck: bool = True, **fields: Any) -> dict[str, Any]:
@@ -97,13 +51,13 @@ def _dense(depth: int, growth: int, bc: bool = False) -> dict[str, Any]:
     return {"blocks": (layers,) * 3, **shared, **kind}
 
 
-A, B = "padding", "projection"
-TORCH = "torchvision.models"
-# Rows of a family differ in sizes and in a few choices. What is tiny of them has all
-# choices between them, in as few networks as that takes: each is compiled by tests.
-BASIC = {**resnet.TINY, "stem": "imagenet"}
-GROUPED = {**resnet.TINY, "stem": "cifar", "groups": 2, "base_width": 64}
-VISION: dict[str, Row] = {
+def _dual(blocks: tuple[int, ...], stem_width: int, **fields: Any) -> dict[str, Any]:
+    """Of 40 or 50 groups, for ImageNet."""
+    shared = {"inner": 160, "groups": 40, "growth": (16, 32, 32, 128)}
+    return {**shared, "blocks": blocks, "stem_width": stem_width, **fields}
+
+
+RESIDUAL: dict[str, Row] = {
     **family(
         resnet.ResNet,
         {
@@ -277,147 +231,6 @@ VISION: dict[str, Row] = {
         notes="The ImageNet network with a stem of 3x3 that keeps all pixels.",
     ),
     **family(
-        mobilenet_v2.MobileNetV2,
-        {
-            "mobilenet_v2": (3_504_872, {}),
-            "mobilenet_v2_075": (2_636_424, {"width": 0.75}),
-            "mobilenet_v2_050": (1_968_680, {"width": 0.5}),
-            "mobilenet_v2_035": (1_677_128, {"width": 0.35}),
-            "mobilenet_v2_140": (6_108_776, {"width": 1.4}),
-        },
-        paper=SANDLER,
-        tiny=mobilenet_v2.TINY,
-        rules=mobilenet_v2.rules(),
-        reference=f"{TORCH}.mobilenet_v2; timm's mobilenetv2_140 and so on",
-        figures="ImageNet top-1 of width 1: 71.88 % (torchvision)",
-    ),
-    **family(
-        mobilenet_v2.MobileNetV2,
-        {
-            "mobilenet_v2_cifar": (
-                *(2_236_682,),
-                {
-                    "num_classes": 10,
-                    "stages": mobilenet_v2.CIFAR,
-                    "stem_stride": 1,
-                    "dropout": 0.0,
-                },
-            ),
-        },
-        paper=SANDLER,
-        inputs=CIFAR,
-        tiny={**mobilenet_v2.TINY, "stem_stride": 2, "dropout": 0.2},
-        notes="Two strides fewer, so that 32x32 ends as 4x4.",
-    ),
-    **{
-        name: row
-        for depth, plain, normed, unbiased in (
-            (11, 132_863_336, 132_868_840, 132_866_088),
-            (13, 133_047_848, 133_053_736, 133_050_792),
-            (16, 138_357_544, 138_365_992, 138_361_768),
-            (19, 143_667_240, 143_678_248, 143_672_744),
-        )
-        for ending, count, norm, fields, convention in (
-            ("", plain, False, {}, "weights and biases"),
-            ("_bn", normed, True, {}, f"{ALL}; convolutions have biases"),
-            (
-                *("_bn_nobias", unbiased, True, {"bias": False}),
-                f"{ALL}; convolutions have no biases",
-            ),
-        )
-        for name, row in family(
-            vgg.VGG,
-            {
-                f"vgg{depth}{ending}": (
-                    *(count,),
-                    {"blocks": vgg.DEPTHS[depth], "norm": norm, **fields},
-                )
-            },
-            paper=SIMONYAN,
-            tiny=vgg.TINY | ({"bias": False} if norm else {}),
-            convention=convention,
-            rules=vgg.rules(vgg.DEPTHS[depth], norm),
-            reference=f"{TORCH}.vgg{depth}{ending}" if not fields else "",
-            figures="ImageNet top-1 71.59 % (torchvision)" if depth == 16 else "",
-        ).items()
-    },
-    **family(
-        vgg.VGG,
-        {
-            "vgg16_cifar": (
-                *(14_728_266,),
-                {"num_classes": 10, "norm": True, "widths": (), "size": 1},
-            )
-        },
-        paper=SIMONYAN,
-        inputs=CIFAR,
-        tiny={**vgg.TINY, "bias": False},
-        convention=f"{ALL}; convolutions have biases",
-        figures="CIFAR-10 accuracy 92.64 % (kuangliu/pytorch-cifar)",
-    ),
-    **family(
-        alexnet.AlexNet,
-        {
-            "alexnet": (
-                *(60_965_224,),
-                {"maps": alexnet.PRINTED, "towers": 2, "normalized": True},
-            ),
-            "alexnet_one_tower": (
-                *(62_378_344,),
-                {"maps": alexnet.PRINTED, "normalized": True},
-            ),
-        },
-        paper=KRIZHEVSKY,
-        tiny={**alexnet.TINY, "towers": 2},
-        convention="weights and biases",
-        notes="As printed: with local response normalization; `alexnet` in two towers.",
-    ),
-    **family(
-        alexnet.AlexNet,
-        {"alexnet_weird_trick": (61_100_840, {})},
-        paper=KRIZHEVSKY_2014,
-        tiny=alexnet.TINY,
-        rules=alexnet.RULES,
-        convention="weights and biases",
-        reference=f"{TORCH}.alexnet",
-        figures="ImageNet top-1 56.52 % (torchvision)",
-    ),
-    **family(
-        squeezenet.SqueezeNet,
-        {"squeezenet1_0": (1_248_424, {})},
-        paper=IANDOLA,
-        tiny=squeezenet.TINY,
-        rules=squeezenet.rules((0, 3, 7)),
-        convention="weights and biases",
-        reference=f"{TORCH}.squeezenet1_0",
-    ),
-    **family(
-        squeezenet.SqueezeNet,
-        {"squeezenet1_1": (1_235_496, {"stem": 64, "kernel": 3, "pools": (0, 2, 4)})},
-        paper=IANDOLA,
-        tiny=squeezenet.TINY,
-        rules=squeezenet.rules((0, 2, 4)),
-        convention="weights and biases",
-        reference=f"{TORCH}.squeezenet1_1",
-    ),
-    **family(
-        squeezenet.SqueezeNet,
-        {
-            "squeezenet_cifar": (
-                *(727_626,),
-                {
-                    **{"num_classes": 10, "stem": 64, "kernel": 3, "padding": 1},
-                    **{"stem_stride": 1, "pools": (0, 2, 4), "dropout": 0.0},
-                },
-            )
-        },
-        paper=IANDOLA,
-        inputs=CIFAR,
-        tiny=squeezenet.TINY,
-        convention="weights and biases",
-        notes="1.1 with a first convolution that keeps all pixels.",
-    ),
-    **family(
         densenet.DenseNet,
         {
             "densenet121": (7_978_856, {}),
@@ -461,99 +274,84 @@ VISION: dict[str, Row] = {
         figures="CIFAR-10 error of 100-12: 4.51 % (the paper)",
     ),
     **family(
-        googlenet.GoogLeNet,
+        dpn.DPN,
         {
-            "googlenet": (6_998_552, {}),
-            "googlenet_auxiliary": (13_378_280, {"auxiliary": True}),
-        },
-        paper=SZEGEDY,
-        tiny={**googlenet.TINY, "auxiliary": False},
-        convention="weights and biases",
-        notes="As printed. With `auxiliary`: `zoo.vision.googlenet.auxiliary_loss`.",
-    ),
-    **family(
-        googlenet.GoogLeNet,
-        {
-            "googlenet_bn": (6_624_904, {"norm": True, "wide": 3, "dropout": 0.2}),
-            "googlenet_bn_auxiliary": (
-                *(13_004_888,),
-                {"norm": True, "wide": 3, "dropout": 0.2, "auxiliary": True},
+            "dpn68": (
+                *(12_611_602,),
+                {
+                    **dict(blocks=(3, 4, 12, 3), growth=(16, 32, 32, 64)),
+                    **dict(width=64, inner=128, stem_width=10, stem_kernel=3),
+                },
             ),
-            "googlenet_bn_5x5": (7_005_832, {"norm": True, "dropout": 0.2}),
+            "dpn92": (37_668_392, {}),
+            "dpn98": (61_570_728, _dual((3, 6, 20, 3), 96)),
+            "dpn107": (
+                *(86_917_800,),
+                _dual(
+                    *((4, 8, 20, 3), 128),
+                    **dict(inner=200, groups=50, growth=(20, 64, 64, 128)),
+                ),
+            ),
+            "dpn131": (79_254_504, _dual((4, 8, 28, 3), 128)),
         },
-        paper=SZEGEDY,
-        tiny={**googlenet.TINY, "wide": 3, "auxiliary": False},
-        rules=googlenet.RULES,
-        reference=f"{TORCH}.googlenet",
-        figures="ImageNet top-1 69.78 % (torchvision)",
+        paper=CHEN,
+        tiny=dpn.TINY,
+        rules=dpn.RULES,
+        reference="timm's dpn92 and so on",
+        figures="ImageNet top-1 error of 92, 98: 20.7, 20.2 % (the paper)",
     ),
     **family(
-        mobilenet_v3.MobileNetV3,
-        {"mobilenet_v3_large": (5_483_032, {})},
-        paper=HOWARD,
-        tiny=mobilenet_v3.TINY,
-        rules=mobilenet_v3.rules(mobilenet_v3.LARGE),
-        reference=f"{TORCH}.mobilenet_v3_large",
-    ),
-    **family(
-        mobilenet_v3.MobileNetV3,
+        dpn.DPN,
         {
-            "mobilenet_v3_small": (
-                *(2_542_856,),
-                {"blocks": mobilenet_v3.SMALL, "last": 1024},
-            )
-        },
-        paper=HOWARD,
-        tiny=mobilenet_v3.TINY,
-        rules=mobilenet_v3.rules(mobilenet_v3.SMALL),
-        reference=f"{TORCH}.mobilenet_v3_small",
-    ),
-    **family(
-        mobilenet_v3.MobileNetV3,
-        {
-            "mobilenet_v3_small_cifar": (
-                *(1_528_106,),
+            "dpn_cifar": (
+                *(199_210,),
                 {
-                    **{"num_classes": 10, "blocks": mobilenet_v3.SMALL, "last": 1024},
-                    **{"stem_stride": 1, "dropout": 0.0},
+                    **dict(num_classes=10, stem="cifar", stem_width=16, stem_kernel=3),
+                    **dict(blocks=(2, 2, 2), growth=(8, 16, 32)),
+                    **dict(width=32, inner=32, groups=8),
                 },
             )
         },
-        paper=HOWARD,
+        paper=CHEN,
         inputs=CIFAR,
-        tiny={**mobilenet_v3.TINY, "stem_stride": 2, "dropout": 0.2},
-        notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
+        tiny=dpn.TINY,
+        notes="Three stages, which end as 8x8.",
     ),
+    **{
+        name: row
+        for depth, blocks, training, use in (
+            (18, (4, 4, 4, 4), 11_523_368, 11_511_784),
+            (34, (6, 8, 12, 6), 21_638_952, 21_616_232),
+        )
+        for ending, count, fields in (
+            ("", training, {}),
+            ("_folded", use, {"folded": True}),
+        )
+        for name, row in family(
+            diracnet.DiracNet,
+            {f"diracnet{depth}{ending}": (count, {"blocks": blocks, **fields})},
+            paper=ZAGORUYKO_2017,
+            tiny=diracnet.TINY,
+            convention="weights and biases" if fields else f"{ALL}, alpha and beta",
+            notes="`zoo.vision.diracnet.folded` makes its variables." if fields else "",
+        ).items()
+    },
     **family(
-        efficientnet.EfficientNet,
-        {"efficientnet_b0": (5_288_548, {})},
-        paper=TAN,
-        tiny=efficientnet.TINY,
-        rules=efficientnet.RULES,
-        reference=f"{TORCH}.efficientnet_b0",
-        figures="ImageNet top-1 77.1 % (the paper)",
-    ),
-    **family(
-        efficientnet.EfficientNet,
-        {"efficientnet_lite0": (4_652_008, {"lite": True})},
-        paper=TAN,
-        tiny={**efficientnet.TINY, "lite": True},
-        reference="timm's efficientnet_lite0",
-    ),
-    **family(
-        efficientnet.EfficientNet,
+        diracnet.DiracNet,
         {
-            "efficientnet_b0_cifar": (
-                *(4_020_358,),
+            f"diracnet28_{times}_cifar": (
+                *(count,),
                 {
-                    **{"num_classes": 10, "stages": efficientnet.CIFAR},
-                    **{"stem_stride": 1, "dropout": 0.0},
+                    **{"num_classes": 10, "stem": "cifar", "stem_width": 16},
+                    **{"blocks": (8, 8, 8), "width": 16 * times},
                 },
             )
+            for times, count in ((5, 9_076_314), (10, 36_238_554))
         },
-        paper=TAN,
+        paper=ZAGORUYKO_2017,
         inputs=CIFAR,
-        tiny={**efficientnet.TINY, "dropout": 0.2},
-        notes="Two strides fewer, so that 32x32 ends as 4x4.",
+        tiny=diracnet.TINY,
+        convention=f"{ALL}, alpha and beta",
+        notes="Width and depth as those of a Wide ResNet, without a shortcut.",
     ),
 }
