@@ -60,6 +60,7 @@ ACCEPTANCE = {
     "killed": Entry("processes", "kills"),
     "lda": Entry("topics"),
     "mobilenet_v2": Entry("pretrained"),
+    "minilm": Entry("sentences"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

@@ -24,6 +24,7 @@ TORCHVISION = {  # ours -> theirs, where the names differ
         name: name
         for name, row in MODELS.items()
         if row.rules
+        and row.module.__module__.startswith("zoo.vision.")
         and not name.endswith(("_nobias", "_auxiliary", "_5x5"))
         and not name.startswith(("googlenet", "alexnet", "mobilenet_v2_"))
         and name not in ("resnet200", "resnext101_32x4d")

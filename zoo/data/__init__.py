@@ -34,3 +34,4 @@ from zoo.data.text import pieces as pieces
 from zoo.data.text import spell as spell
 from zoo.data.text import text as text
 from zoo.data.text import windows as windows
+from zoo.data.wordpiece import wordpiece as wordpiece

@@ -1,6 +1,8 @@
 """Networks of sequences: recurrent ones, attention, the Transformer, and language."""
 
 from zoo.sequence import truncated as truncated
+from zoo.sequence.bert import BERT as BERT
+from zoo.sequence.bert import mean_of_tokens as mean_of_tokens
 from zoo.sequence.cells import gru_reset_before as gru_reset_before
 from zoo.sequence.cells import output_to_hidden as output_to_hidden
 from zoo.sequence.gpt import GPT as GPT

@@ -100,6 +100,7 @@ class Layer(nn.Module):
         pre_norm: whether the norms stand before the sublayers.
         activation: f: `relu`, `gelu` or `gelu_tanh`.
         turned: rotary positions.
+        eps: of the norms.
     """
 
     heads: int = 8
@@ -109,6 +110,7 @@ class Layer(nn.Module):
     pre_norm: bool = False
     activation: str = "relu"
     turned: bool = False
+    eps: float = 1e-5
 
     @nn.compact
     def __call__(
@@ -118,7 +120,7 @@ class Layer(nn.Module):
         kept = None
 
         def sublayer(name, x, f):
-            norm = _norm(f"{name}_norm")
+            norm = _norm(f"{name}_norm", self.eps)
             drop = Dropout(self.dropout, name=f"{name}_dropout")
             if self.pre_norm:
                 return x + drop(f(norm(x)), train=train, index=index)
@@ -166,6 +168,7 @@ class Stack(nn.Module):
         final_norm: a norm at the end; None: with pre_norm.
         activation: `relu`, `gelu` or `gelu_tanh`.
         turned: rotary positions.
+        eps: of the norms.
 
     Raises:
         ValueError: a field out of range; heads that do not divide D; a memory that is
@@ -181,6 +184,7 @@ class Stack(nn.Module):
     final_norm: bool | None = None
     activation: str = "relu"
     turned: bool = False
+    eps: float = 1e-5
 
     @nn.compact
     def __call__(
@@ -206,6 +210,7 @@ class Stack(nn.Module):
                 pre_norm=self.pre_norm,
                 activation=self.activation,
                 turned=self.turned,
+                eps=self.eps,
                 name=f"layer_{i}",
             )
             x, own = layer(
@@ -220,7 +225,7 @@ class Stack(nn.Module):
             )
             kept.append(own)
         final = self.pre_norm if self.final_norm is None else self.final_norm
-        x = _norm("norm")(x) if final else x
+        x = _norm("norm", self.eps)(x) if final else x
         if cache is None:
             return x
         return x, (cache[0] + jnp.int32(x.shape[1]), tuple(kept))
@@ -278,5 +283,5 @@ def remember(params: dict[str, Any], memory: jax.Array, heads: int) -> tuple:
     return tuple(one(params[f"layer_{i}"]) for i in range(count))
 
 
-def _norm(name):
-    return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=name)
+def _norm(name, eps):
+    return nn.LayerNorm(epsilon=eps, use_fast_variance=False, name=name)
