@@ -34,4 +34,9 @@ from zoo.data.text import pieces as pieces
 from zoo.data.text import spell as spell
 from zoo.data.text import text as text
 from zoo.data.text import windows as windows
+from zoo.data.vectors import read_vectors as read_vectors
+from zoo.data.vectors import write_vectors as write_vectors
 from zoo.data.wordpiece import wordpiece as wordpiece
+from zoo.data.words import Words as Words
+from zoo.data.words import contexts as contexts
+from zoo.data.words import words as words
