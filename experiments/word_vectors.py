@@ -184,8 +184,11 @@ def _of_text(cfg):
     report = Report("Words that are near", f"{cfg.text}, {cfg.epochs} epochs")
     Path(cfg.run).mkdir(parents=True, exist_ok=True)
     for form in FORMS:
-        cfg_ = dataclasses.replace(cfg, rates=cfg.rates[:1])
+        rows = max(8, min(cfg.batch_size, len(found.names) // 8))  # few words: small
+        cfg_ = dataclasses.replace(cfg, rates=cfg.rates[:1], batch_size=rows)
         vectors, _ = learning(cfg_, found.counts, form)(found, 0)
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"rates must be lower: at {cfg.rates[0]} vectors diverge")
         write_vectors(Path(cfg.run) / f"{form}.txt", found.names, vectors[0])
         v = jnp.asarray(vectors[0])
         near, _ = nearest(v, v[asked], min(8, len(v) - 1), asked[:, None])

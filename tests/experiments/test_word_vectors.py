@@ -9,14 +9,14 @@ from zoo.data import read_vectors
 
 def test_rare_words_by_skip_gram_and_speed_by_cbow(tmp_path, capsys):
     """The same text, epochs and rates; the difference is in the rare words."""
-    cfg = Config(length=10_000, epochs=6, features=16, run=str(tmp_path))
+    cfg = Config(length=10_000, features=12, rates=(0.3,), run=str(tmp_path))
     numbers = main(cfg)
     of = lambda form, what: np.array([numbers[f"{s}/{form}/{what}"] for s in SEEDS])
     rare, often = BANDS[0][0], BANDS[-1][0]
     print(of("skip-gram", rare), of("cbow", rare))
-    assert (of("skip-gram", rare) > of("cbow", rare) + 0.05).sum() >= 4
-    for form in ("skip-gram", "cbow"):
-        assert (of(form, often) > 0.95).sum() >= 4
+    gap = lambda band: of("skip-gram", band) - of("cbow", band)
+    assert (gap(rare) > 0.15).sum() >= 4
+    assert (gap(rare) > gap(often) + 0.05).sum() >= 4
     print(of("skip-gram", "seconds"), of("cbow", "seconds"))
     assert (of("skip-gram", "seconds") > 1.3 * of("cbow", "seconds")).sum() >= 4
     assert "The rarest words, by rate" in capsys.readouterr().out
@@ -30,7 +30,7 @@ def test_a_text_of_your_own(tmp_path, capsys):
     assert main(cfg) == {}
     names, vectors = read_vectors(tmp_path / "run" / "cbow.txt")
     assert set(names) == {"the", "whale", "saw", "ship"}
-    assert vectors.shape == (4, 30)
+    assert vectors.shape == (4, 30) and np.isfinite(vectors).all()
     assert "nearest" in capsys.readouterr().out
 
 

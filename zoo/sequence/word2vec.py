@@ -10,8 +10,9 @@
 
 A step reads and writes the rows of its words alone: it costs the same whatever V is.
 All rows of a batch are seen at the vectors before the step, and their updates add up,
-so at a batch of one it is the authors' program. Take some hundreds of rows: what a
-frequent word gets in one step grows with them.
+so at a batch of one it is the authors' program. Take some hundreds of rows, and no more
+than an eighth of the words: what a frequent word gets in one step grows with them, and
+where it is too much, vectors diverge.
 
 Devices share the rows of a batch, and tell each other which they were; the state is
 the same everywhere. What is drawn belongs to the row, by the step's key and `index`.
