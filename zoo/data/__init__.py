@@ -15,6 +15,9 @@ from zoo.data.prefetch import prefetch as prefetch
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets
 from zoo.data.sources import load as load
+from zoo.data.spellings import Spellings as Spellings
+from zoo.data.spellings import pronunciations as pronunciations
+from zoo.data.spellings import spellings as spellings
 from zoo.data.stream import Stream as Stream
 from zoo.data.stream import batches as batches
 from zoo.data.stream import constant as constant

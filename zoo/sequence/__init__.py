@@ -6,6 +6,8 @@ from zoo.sequence.bert import BERT as BERT
 from zoo.sequence.bert import mean_of_tokens as mean_of_tokens
 from zoo.sequence.cells import gru_reset_before as gru_reset_before
 from zoo.sequence.cells import output_to_hidden as output_to_hidden
+from zoo.sequence.encoder_decoder import EncoderDecoder as EncoderDecoder
+from zoo.sequence.encoder_decoder import plain_stepper as plain_stepper
 from zoo.sequence.gpt import GPT as GPT
 from zoo.sequence.huffman import huffman as huffman
 from zoo.sequence.language import RecurrentLM as RecurrentLM
