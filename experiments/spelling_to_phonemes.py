@@ -60,11 +60,11 @@ class Config:
     """
 
     file: str = "cmudict"
-    longest: int = 10
+    longest: int = 8
     tests: int = 500
-    steps: int = 600
+    steps: int = 300
     batch_size: int = 64
-    features: int = 64
+    features: int = 48
     rates: tuple[float, ...] = (3e-3, 1e-2)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     run: str = "runs/spelling_to_phonemes"
