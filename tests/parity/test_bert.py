@@ -19,7 +19,8 @@ SMALL = dict(
 
 @pytest.fixture(scope="module")
 def theirs():
-    transformers = pytest.importorskip("transformers")
+    import transformers  # late: after torchvision, which tests.references repairs
+
     config = transformers.BertConfig(
         vocab_size=V, hidden_size=D, num_hidden_layers=3, num_attention_heads=2,
         intermediate_size=12, max_position_embeddings=9, attn_implementation="eager",
