@@ -1,12 +1,16 @@
-"""From 9,000 words a GRU with attention learns to spell out sounds; a Transformer lags.
+"""In as many steps a GRU with attention learns more of spelling than a Transformer.
 
 Run:    python -m experiments.spelling_to_phonemes
         python -m experiments.spelling_to_phonemes --file cmudict.dict --tests 2000 \\
             --steps 20000 --features 192 --rates 1e-3 --seeds 0
 
-Expect: EXPECT_CLAIM
+Expect: of 500 held-out words the GRU writes a share of 0.380 to 0.412 without an error,
+at a phoneme error rate of 0.182 to 0.200; the Transformer 0.244 to 0.276, at 0.250 to
+0.273 (seeds 0 to 4, 300 steps, each at its best of two rates). With 600 steps, 64 units
+and words of up to ten letters, 0.412 and 0.436 against 0.344 and 0.316 (seeds 0, 1). It
+takes two minutes.
 
-Both read the letters of a word and write its phonemes, without stress, one by one: a
+Both learn from 6,600 words. Both read the letters of a word and write its phonemes, without stress, one by one: a
 GRU that reads both ways, attention and a GRU that writes; and an encoder and a decoder
 of two layers each. They have about as many parameters, see the same batches, for as
 many steps, at the same rates, of which each has its best. Words are filled up to the
@@ -29,7 +33,6 @@ import numpy as np
 
 import optim
 import zoo
-from zoo.card import count
 from zoo.data import batches, once, pronunciations, spellings, teach
 from zoo.data.tasks import END, START
 from zoo.sequence import greedy, stepper, token_accuracy, token_cross_entropy
@@ -127,8 +130,8 @@ def main(cfg: Config) -> dict[str, float]:
             devices=jax.devices()[:1],
         )
         params = result.states.params
-        one = jax.tree.map(lambda p: p[0], params)
-        numbers[f"{name}/parameters"] = float(count(one))
+        sizes = (p[0].size for p in jax.tree.leaves(params))  # of one run
+        numbers[f"{name}/parameters"] = float(sum(sizes))
         written = write(model, params, asked.at(0))
         y = asked.at(0)["y"]
         errors = distances(written, y).sum(1) / ((y != 0) & (y != END)).sum()
