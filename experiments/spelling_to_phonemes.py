@@ -10,11 +10,12 @@ at a phoneme error rate of 0.182 to 0.200; the Transformer 0.244 to 0.276, at 0.
 and words of up to ten letters, 0.412 and 0.436 against 0.344 and 0.316 (seeds 0, 1). It
 takes two minutes.
 
-Both learn from 6,600 words. Both read the letters of a word and write its phonemes, without stress, one by one: a
-GRU that reads both ways, attention and a GRU that writes; and an encoder and a decoder
-of two layers each. They have about as many parameters, see the same batches, for as
-many steps, at the same rates, of which each has its best. Words are filled up to the
-longest. Held-out words are drawn evenly; inflections of many are among those learned.
+Both learn from 6,600 words. They read the letters of a word and write its phonemes,
+without stress, one by one: a GRU that reads both ways, attention and a GRU that writes;
+and an encoder and a decoder of two layers each. They have about as many parameters, see
+the same batches, for as many steps, at the same rates, of which each has its best.
+Words are filled up to the longest. Held-out words are drawn evenly; inflections of many
+are among those learned.
 
     error rate   insertions, deletions and substitutions that turn what was written into
                  the phonemes, by the number of phonemes
