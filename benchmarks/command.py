@@ -60,6 +60,8 @@ ACCEPTANCE = {
     "killed": Entry("processes", "kills"),
     "lda": Entry("topics"),
     "mobilenet_v2": Entry("pretrained"),
+    "minilm": Entry("sentences"),
+    "g2p": Entry("spelling"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

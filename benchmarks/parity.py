@@ -32,6 +32,7 @@ TORCHVISION = {
         name: name
         for name, row in MODELS.items()
         if row.rules
+        and row.module.__module__.startswith("zoo.vision.")
         and not name.endswith(("_nobias", "_auxiliary", "_5x5"))
         and not name.startswith(("googlenet", "alexnet", "mobilenet_v1"))
         and name not in ("nasnet_a_large", "resnet200", "stn_mnist", *TIMM)

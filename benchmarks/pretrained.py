@@ -32,7 +32,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def measure() -> list[Figure]:
     """How many of the 20 photos are right, first and among the first five."""
-    found = {what: _find(pattern) for what, pattern in WHEELS.items()}
+    found = {what: find(pattern) for what, pattern in WHEELS.items()}
     if missing := [what for what, path in found.items() if path is None]:
         said = f"not measured: {' and '.join(missing)} not found; see pretrained.py"
         right = dict.fromkeys(BOUNDS)
@@ -87,7 +87,8 @@ def prepare(photo: Image.Image) -> np.ndarray:
     return (pixels / 255 - np.float32(MEAN)) / np.float32(STD)
 
 
-def _find(pattern: str) -> Path | None:
+def find(pattern: str) -> Path | None:
+    """The first path of that pattern in $ZOO_DATA and the cache, if there is one."""
     folders = [os.environ.get("ZOO_DATA"), cache_dir()]
     paths = [p for f in folders if f for p in Path(f).expanduser().glob(pattern)]
     return paths[0] if paths else None

@@ -41,6 +41,15 @@ COUNTS = {  # of the first rows; those of zoo/vision_table/ stand there alone
     + (128 + 256 + 1) * 128
     + (384 + 1) * 128
     + (128 + 1) * 64,
+    # Embeddings and their norm, layers, head: two norms, a dense layer, biases.
+    "bert_base": (30_522 + 512 + 2 + 2) * 768
+    + 12 * (4 * 768 * 769 + 2 * 768 * 3072 + 3072 + 768 + 4 * 768)
+    + 768 * 769
+    + 2 * 768
+    + 30_522,
+    "bert_tiny": 4_385_920,
+    "minilm": 22_713_216 - 384 * 385,
+    "g2p": (29 + 74) * 256 + 2 * 3 * 256 * (256 + 256 + 2) + 74 * 257,
     "transformer_base": 63_082_496,
     "transformer_big": 214_245_376,
 }

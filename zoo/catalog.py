@@ -41,7 +41,7 @@ from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
 from zoo.row import Row, image
-from zoo.sequence import language, truncated
+from zoo.sequence import language, truncated, word2vec
 from zoo.sequence_table import SEQUENCE
 from zoo.vision import lenet, lenet5_1998
 from zoo.vision_table import VISION
@@ -237,6 +237,21 @@ def _streams(step: int) -> Batch:
     return {"x": x[:, :-1], "y": x[:, 1:], "index": index, "first": index == step}
 
 
+def _windows(step: int) -> Batch:
+    """16 rows of up to three words around one, of 7."""
+    rng = np.random.default_rng([6, step])
+    x = rng.integers(0, 7, (16, 3))
+    x = np.where(np.arange(3) < rng.integers(1, 4, (16, 1)), x, -1).astype(np.int32)
+    y = rng.integers(0, 7, 16).astype(np.int32)
+    return {"x": x, "y": y, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _word2vec(objective: str) -> LearnerRow:
+    """A row of `word2vec`."""
+    counts = np.array([40, 20, 12, 9, 5, 2, 1])
+    return LearnerRow(_of(word2vec.learner, counts, 4, 0.5, objective), _windows)
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -270,6 +285,8 @@ LEARNERS: dict[str, LearnerRow] = {
     "truncated": LearnerRow(_truncated, _streams),
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
+    "word2vec": _word2vec("negative"),
+    "word2vec_hierarchical": _word2vec("hierarchical"),
 }
 
 # Public modules that are parts of models and no models: name -> whose part.

@@ -7,7 +7,15 @@ import jax
 import jax.numpy as jnp
 
 from zoo.row import Row
-from zoo.sequence import gpt, language, recurrent, seq2seq, transformer
+from zoo.sequence import (
+    bert,
+    encoder_decoder,
+    gpt,
+    language,
+    recurrent,
+    seq2seq,
+    transformer,
+)
 
 HOCHREITER = (
     "Hochreiter and Schmidhuber, Neural Computation 1997, "
@@ -24,6 +32,10 @@ RADFORD = (
     "https://cdn.openai.com/better-language-models/"
     "language_models_are_unsupervised_multitask_learners.pdf"
 )
+
+DEVLIN = "Devlin et al., NAACL 2019, https://arxiv.org/abs/1810.04805"
+TURC = "Turc et al. 2019, https://arxiv.org/abs/1908.08962"
+REIMERS = "Reimers and Gurevych, EMNLP 2019, https://arxiv.org/abs/1908.10084"
 
 
 def series(length: int, width: int) -> Callable[[int], Any]:
@@ -42,6 +54,11 @@ def pair(source: int, target: int) -> Callable[[int], Any]:
         "source": jax.ShapeDtypeStruct((batch, source), jnp.int32),
         "target": jax.ShapeDtypeStruct((batch, target), jnp.int32),
     }
+
+
+def masked(length: int) -> Callable[[int], Any]:
+    """The input of a model that reads to both sides; a mask may be added."""
+    return lambda batch: {"tokens": tokens(length)(batch)}
 
 
 def _recurrent(
@@ -129,6 +146,61 @@ SEQUENCE: dict[str, Row] = {
         convention="64 tokens, 64 numbers each, 128 units, additive attention",
         tiny=seq2seq.TINY,
         notes="Attention after the recurrent layer. Learned by experiments.alignment.",
+    ),
+    "bert_base": Row(
+        module=bert.BERT,
+        task="language",
+        inputs=masked(32),
+        paper=DEVLIN,
+        parameters=109_514_298,
+        convention="30,522 tokens, 512 positions, head of masked tokens, no pooler",
+        fields={"output": "tokens"},
+        tiny=bert.TINY,
+        figures="GLUE 79.6, with the pooler (the paper)",
+        reference="transformers.BertForMaskedLM",
+        notes="bert-base-uncased; with output='pooled' 109,482,240, as BertModel.",
+        rules=bert.RULES,
+    ),
+    "bert_tiny": Row(
+        module=bert.BERT,
+        task="sequence encoding",
+        inputs=masked(32),
+        paper=TURC,
+        parameters=4_385_920,
+        convention="30,522 tokens, 512 positions, pooler",
+        fields={"features": 128, "heads": 2, "hidden": 512, "layers": 2},
+        tiny=bert.TINY,
+        figures="GLUE 64.2 (the authors)",
+        reference="transformers.BertModel",
+        rules=bert.RULES,
+    ),
+    "minilm": Row(
+        module=bert.BERT,
+        task="sequence encoding",
+        inputs=masked(32),
+        paper=REIMERS,
+        parameters=22_565_376,
+        convention="30,522 tokens, 512 positions, no pooler",
+        fields=dict(
+            **{"features": 384, "heads": 12, "hidden": 1536, "layers": 6},
+            **{"output": "mean"},
+        ),
+        tiny=bert.TINY,
+        reference="sentence-transformers/all-MiniLM-L6-v2",
+        notes="Vectors of length 1; see experiments.sentence_similarity.",
+        rules=bert.RULES,
+    ),
+    "g2p": Row(
+        module=encoder_decoder.EncoderDecoder,
+        task="translation",
+        inputs=pair(8, 8),
+        paper=CHO,
+        parameters=834_890,
+        convention="29 letters to 74 phonemes, 256 units, two biases for each gate",
+        tiny=encoder_decoder.TINY,
+        reference="the package g2p-en, whose weights it takes",
+        notes="See zoo.sequence.encoder_decoder for its tokens.",
+        rules=encoder_decoder.RULES,
     ),
     "transformer_base": Row(
         module=transformer.Transformer,

@@ -115,6 +115,40 @@ def test_two_tensors_for_one_place():
         zoo.convert.assign(given | {"again.bias": np.ones(4)}, shapes(), twice)
 
 
+def test_several_tensors_make_one_leaf():
+    """Side by side in the order of the rule, not of the file; optional ones may go."""
+    draw = np.random.default_rng(0).normal
+    given = {f"to.{kind}.weight": draw(size=(2, 3)) for kind in "kq"}
+    given |= {"words.weight": draw(size=(5, 4)), "norm.gamma": draw(size=4)}
+    given["pool.weight"] = draw(size=(4, 4))
+    of = lambda *shape: jax.ShapeDtypeStruct(shape, jnp.float32)
+    want = {"both": {"kernel": of(3, 4)}, "words": {"embedding": of(5, 4)}}
+    want = {"params": want | {"norm": {"scale": of(4)}}}
+    rules = (
+        (r"to\.(q|k)", lambda match: f"both[{'qk'.index(match[1])}/2]"),
+        (r"pool", "?pool"),
+        (r"(.*)", r"\1"),
+    )
+    got = zoo.convert.assign(given, want, rules)["params"]
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6)
+    both = [given["to.q.weight"].T, given["to.k.weight"].T]
+    close(got["both"]["kernel"], np.concatenate(both, 1))
+    close(got["words"]["embedding"], given["words.weight"])
+    close(got["norm"]["scale"], given["norm.gamma"])
+    with pytest.raises(zoo.convert.WeightsError, match="missing: params/both/kernel$"):
+        half = {k: v for k, v in given.items() if k != "to.q.weight"}
+        zoo.convert.assign(half, want, rules)
+    given["to.q.weight"] = given["to.q.weight"][:1]
+    with pytest.raises(
+        zoo.convert.WeightsError, match="to.q.weight .*both/kernel"
+    ) as e:
+        zoo.convert.assign(given, want, rules)
+    assert (e.value.missing, e.value.extra) == ((), ())
+    pool = {"pool": {"kernel": of(4, 4), "bias": of(4)}}
+    with pytest.raises(zoo.convert.WeightsError, match="params/pool/bias"):
+        zoo.convert.assign(given, {"params": want["params"] | pool}, rules)
+
+
 @pytest.mark.parametrize("form", ["safetensors", "npz"])
 def test_saved_weights_come_back(form, tmp_path):
     model = zoo.create("lenet5")

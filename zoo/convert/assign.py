@@ -6,6 +6,11 @@ says where that module is here:
     (r"layer(\\d)\\.(\\d+)\\.conv(\\d)", r"stage_\\1/block_\\2/conv_\\3")    a path
     (r"classifier\\.1", "dense_0", (7, 7))    dense, after a flattened map of 7x7
     (r"fc_aux\\..*", None)                    left out
+    (r"pooler", "?pooler")                    left out where the model has none
+    (r"att\\.query", "att/qkv[0/3]")          the first of three, side by side
+    (r"w_ih", "layer/w_x^T")                  transposed
+
+A name without a dot is a leaf, and its rule's path is the leaf's.
 
 The path may also be a function of the match. A pattern that is all of a tensor's name
 says where that one leaf is: (r"class_token", "class_token"). The last part of a name
@@ -15,7 +20,8 @@ says which leaf:
     weight of a convolution, [O, C, h, w]     kernel [h, w, C, O]
     weight of a dense layer, [O, C]           kernel [C, O]
     the same, after a flattened map           kernel [h w C, O]: theirs is C, h, w
-    weight, bias of a normalization           scale, bias
+    weight, bias of a normalization           scale, bias; also gamma, beta
+    weight of an embedding                    embedding
     running_mean, running_var                 mean, var, in `batch_stats`
 
 A depthwise kernel [C, 1, h, w] is [h, w, 1, C] by the same rule; a convolution of 1x1
@@ -37,6 +43,10 @@ from zoo.convert.files import flat, nested
 Rule = tuple  # (pattern, path or function or None[, (h, w)])
 UNUSED = ("num_batches_tracked",)  # of PyTorch's normalizations
 STATISTICS = {"running_mean": "mean", "running_var": "var"}
+LEAVES = ("kernel", "embedding")  # that a weight may be; else a scale
+TURNED = "^T"
+PART = r"\[(\d)/(\d)\]"
+OTHERS = {"gamma": "scale", "beta": "bias"}  # TensorFlow's
 
 
 class WeightsError(ValueError):
@@ -86,26 +96,49 @@ def assign(
         WeightsError: tensors that are missing, have no place or another shape, all of
             them by name.
     """
-    wanted = flat(shapes)
-    found, extra, misshapen = {}, [], {}
+    wanted, extra, misshapen = flat(shapes), [], {}
+    found: dict[str, dict[int, np.ndarray]] = {}  # path -> part -> tensor
+    counts = dict.fromkeys(wanted, 1)  # path -> parts
     for name, tensor in tensors.items():
         place = (name, None) if name in wanted else _place(name, rules, wanted)
         if place is None:
             continue
-        path, window = place
-        if path not in wanted or path in found:
+        path, part, count = _of_part(place[0])
+        if path.endswith(TURNED):
+            path, tensor = path.removesuffix(TURNED), tensor.T
+        if path not in wanted or part in found.get(path, ()):
             extra.append(name)
             continue
         leaf = wanted[path]
-        found[path] = value = _laid_out(tensor, name, path, leaf, window)
-        if value.shape != leaf.shape:
+        value = _laid_out(tensor, name, path, leaf, place[1])
+        found.setdefault(path, {})[part] = value
+        counts[path] = count
+        shape = leaf.shape
+        if count > 1:
+            shape = (*shape[:-1], shape[-1] // count)
+        if value.shape != shape:
             misshapen[name] = f"{tensor.shape} for {path} {leaf.shape}"
-    missing = set(wanted) - set(found)
+    missing = {path for path in wanted if len(found.get(path, ())) < counts[path]}
     if missing or extra or misshapen:
         raise WeightsError(source, missing, extra, misshapen)
+    whole = {path: _joined(parts) for path, parts in found.items()}
     return nested(
-        {k: jnp.array(np.asarray(v).astype(wanted[k].dtype)) for k, v in found.items()}
+        {k: jnp.array(np.asarray(v).astype(wanted[k].dtype)) for k, v in whole.items()}
     )
+
+
+def _of_part(path: str) -> tuple[str, int, int]:
+    """A path, which part of its leaf is meant, and of how many."""
+    match = re.search(PART, path)
+    if match is None:
+        return path, 0, 1
+    return re.sub(PART, "", path), int(match[1]), int(match[2])
+
+
+def _joined(parts: dict[int, np.ndarray]) -> np.ndarray:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([parts[i] for i in range(len(parts))], -1)
 
 
 def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
@@ -114,14 +147,24 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
     if last in UNUSED:
         return None
     for pattern, path, *window in rules:
-        if match := re.fullmatch(pattern, module):
+        if match := re.fullmatch(pattern, module or last):
             if path is None:
                 return None
             path = path(match) if callable(path) else match.expand(path)
+            if path.startswith("?"):
+                path = path[1:]
+                top = f"params/{path.partition('/')[0]}/"
+                if not any(name.startswith(top) for name in wanted):
+                    return None
+            if not module:
+                return f"params/{path}", window[0] if window else None
+            last = OTHERS.get(last, last)
             if last in STATISTICS:
                 return f"batch_stats/{path}/{STATISTICS[last]}", None
             if last == "weight":
-                last = "kernel" if f"params/{path}/kernel" in wanted else "scale"
+                bare = _of_part(path)[0]
+                known = [n for n in LEAVES if f"params/{bare}/{n}" in wanted]
+                last = known[0] if known else "scale"
             return f"params/{path}/{last}", window[0] if window else None
         if match := re.fullmatch(pattern, name):
             if path is None:

@@ -15,6 +15,9 @@ from zoo.data.prefetch import prefetch as prefetch
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets
 from zoo.data.sources import load as load
+from zoo.data.spellings import Spellings as Spellings
+from zoo.data.spellings import pronunciations as pronunciations
+from zoo.data.spellings import spellings as spellings
 from zoo.data.stream import Stream as Stream
 from zoo.data.stream import batches as batches
 from zoo.data.stream import constant as constant
@@ -34,3 +37,9 @@ from zoo.data.text import pieces as pieces
 from zoo.data.text import spell as spell
 from zoo.data.text import text as text
 from zoo.data.text import windows as windows
+from zoo.data.vectors import read_vectors as read_vectors
+from zoo.data.vectors import write_vectors as write_vectors
+from zoo.data.wordpiece import wordpiece as wordpiece
+from zoo.data.words import Words as Words
+from zoo.data.words import contexts as contexts
+from zoo.data.words import words as words

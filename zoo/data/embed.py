@@ -1,7 +1,7 @@
 """Drawing the embedded data sets from what their owners publish.
 
     python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE \
-        --tables FOLDER --moby FILE
+        --tables FOLDER --moby FILE --cmudict FILE
 
 `fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
 each of the ten classes, in the order of the owner's files. `digits.npz` holds the
@@ -9,7 +9,9 @@ each of the ten classes, in the order of the owner's files. `digits.npz` holds t
 x_train, y_train, x_test, y_test; all arrays are uint8. `photo.npz` holds one, `photo`:
 the middle of a photo of a flower, at half its size. The tables are CSV files with a
 line of names, the numbers as their owners wrote them, and the target last.
-`moby_dick.txt.gz` holds the first 70 chapters of the book, as UTF-8.
+`moby_dick.txt.gz` holds the first 70 chapters of the book, as UTF-8. `cmudict.txt.gz`
+holds 10,000 words of letters, drawn by a fixed seed and sorted, each with its first
+pronunciation, in the dictionary's own format.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.formats import DataError, read_bytes
+from zoo.data.spellings import pronunciations
 from zoo.data.table import SOURCES
 
 NUCLEUS = [
@@ -175,6 +178,22 @@ def chapters(file: Path, count: int = 70) -> bytes:
     return book[: end.start()].rstrip() + b"\n"
 
 
+def dictionary(file: Path, count: int = 10_000) -> bytes:
+    """Words of the CMU pronouncing dictionary, drawn evenly, in alphabetical order.
+
+    Args:
+        file: cmudict.dict, the whole.
+        count: how many words.
+    """
+    every = pronunciations(file)
+    if len(every) < count:
+        raise DataError(f"{file}: expected {count} words of letters, got {len(every)}")
+    words = sorted(every)
+    chosen = np.random.default_rng(0).choice(len(words), count, replace=False)
+    lines = [" ".join([words[i], *every[words[i]]]) for i in sorted(chosen.tolist())]
+    return "\n".join([*lines, ""]).encode()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes what was asked for; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -184,6 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--photo", type=Path, help="scikit-learn's flower.jpg")
     parser.add_argument("--tables", type=Path, help="scikit-learn's datasets/data")
     parser.add_argument("--moby", type=Path, help="data.txt of stdlib's moby-dick")
+    parser.add_argument("--cmudict", type=Path, help="cmudict.dict")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.fashion:
@@ -199,6 +219,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.moby:
         packed = gzip.compress(chapters(args.moby), 9, mtime=0)
         (args.out / "moby_dick.txt.gz").write_bytes(packed)
+    if args.cmudict:
+        packed = gzip.compress(dictionary(args.cmudict), 9, mtime=0)
+        (args.out / "cmudict.txt.gz").write_bytes(packed)
     return 0
 
 

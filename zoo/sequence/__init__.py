@@ -1,15 +1,23 @@
 """Networks of sequences: recurrent ones, attention, the Transformer, and language."""
 
 from zoo.sequence import truncated as truncated
+from zoo.sequence import word2vec as word2vec
+from zoo.sequence.bert import BERT as BERT
+from zoo.sequence.bert import mean_of_tokens as mean_of_tokens
 from zoo.sequence.cells import gru_reset_before as gru_reset_before
 from zoo.sequence.cells import output_to_hidden as output_to_hidden
+from zoo.sequence.encoder_decoder import EncoderDecoder as EncoderDecoder
+from zoo.sequence.encoder_decoder import plain_stepper as plain_stepper
 from zoo.sequence.gpt import GPT as GPT
+from zoo.sequence.huffman import huffman as huffman
 from zoo.sequence.language import RecurrentLM as RecurrentLM
 from zoo.sequence.language import bits as bits
 from zoo.sequence.language import draw as draw
 from zoo.sequence.language import sample as sample
 from zoo.sequence.language import token_accuracy as token_accuracy
 from zoo.sequence.language import token_cross_entropy as token_cross_entropy
+from zoo.sequence.nearest import analogy as analogy
+from zoo.sequence.nearest import nearest as nearest
 from zoo.sequence.recurrent import Jordan as Jordan
 from zoo.sequence.recurrent import Recurrent as Recurrent
 from zoo.sequence.recurrent_weights import params_from_keras as params_from_keras
