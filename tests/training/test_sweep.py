@@ -21,11 +21,11 @@ GRID = {"learning_rate": (1e-3, 1e-2, 0.1)}
 SEEDS = (0, 7)
 
 
-def build(axis_name=None, learning_rate=1e-3, model=None):
+def build(axis_name=None, learning_rate=1e-3, model=None, optimizer=optim.adam):
     return zoo.supervised(
         model or zoo.create("mlp", num_classes=3, widths=(5,), dropout=0.3),
         cross_entropy,
-        optim.adam(learning_rate),
+        optimizer(learning_rate),
         metrics={"accuracy": accuracy},
         axis_name=axis_name,
     )
@@ -179,7 +179,7 @@ def test_a_run_that_diverges_leaves_the_others_alone(swept, traced, one_program)
     assert_close(jax.tree.map(lambda x: x[2:], result.states), one_program.states)
 
 
-def test_a_convolution_is_looped_on_a_cpu(monkeypatch):
+def test_what_should_not_be_mapped_is_looped_on_a_cpu(monkeypatch):
     module = importlib.import_module("zoo.training.sweep")
 
     class Chosen(Exception):
@@ -193,6 +193,8 @@ def test_a_convolution_is_looped_on_a_cpu(monkeypatch):
         monkeypatch.setattr(module, name, chosen)
     with pytest.raises(Chosen, match="looped"):
         run(build=partial(build, model=ConvNet()))
+    with pytest.raises(Chosen, match="looped"):
+        run(build=partial(build, optimizer=optim.soap))  # decomposes matrices
     with pytest.raises(Chosen, match="scanned"):
         run()
 

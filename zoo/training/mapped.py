@@ -121,13 +121,16 @@ def looped(mapped, stream, ends, snapshot):
     return run
 
 
-def convolves_on_cpu(mapped, point) -> bool:
-    """Whether this is a CPU and the step has a convolution, which should be looped."""
+LOOPED = ("conv_general_dilated", " qr[", " eigh[", " svd[")  # on a CPU; see `sweep`
+
+
+def looped_on_cpu(mapped, point) -> bool:
+    """Whether this is a CPU, and the step has what should not be mapped there."""
     if jax.default_backend() != "cpu":
         return False
     state = jax.eval_shape(mapped.init, point)
     jaxpr = jax.make_jaxpr(mapped.step)(point, state, mapped.batch)
-    return "conv_general_dilated" in str(jaxpr)
+    return any(name in str(jaxpr) for name in LOOPED)
 
 
 def _looks(snapshot):

@@ -13,7 +13,10 @@ twelve calls of one program.
 
 On a CPU a convolution mapped over kernels becomes a grouped convolution, and one
 inside a scan is slower still (a factor of fifty); learners that convolve are looped
-there: one compiled step for all runs, one run after another.
+there: one compiled step for all runs, one run after another. So are those that
+decompose matrices. SOAP does that in one step of ten, but mapped it would be in each,
+since runs that are mapped take both sides of every branch; and thirty-six QR
+decompositions of 784 x 784 in one program were seen to wait for each other for ever.
 """
 
 import functools
@@ -30,7 +33,7 @@ from zoo.data.stream import Stream
 from zoo.errors import unknown
 from zoo.training.keys import is_key
 from zoo.training.loop import positive
-from zoo.training.mapped import Mapped, convolves_on_cpu, looped, scanned
+from zoo.training.mapped import Mapped, looped_on_cpu, looped, scanned
 from zoo.training.progress import Progress
 
 MODES = ("scan", "loop")
@@ -113,7 +116,8 @@ def sweeper(
         steps: of each run.
         log_every: steps between reports; None: a tenth of `steps`.
         devices: over which the runs are shared in mode `scan`; None for all.
-        mode: `scan` or `loop`; None: `loop` for a convolution on a CPU.
+        mode: `scan` or `loop`; None: `loop` on a CPU for a learner that convolves or
+            decomposes matrices, else `scan`.
         at_once: how many runs one program of mode `scan` takes; None for all of a
             sweep. Sweeps of other sizes share a program if it is given, and memory is
             bounded. The last program of a sweep is filled up.
@@ -149,7 +153,7 @@ def sweeper(
         points = _points(grid, seeds)
         columns = {k: np.array([p[k] for p in points]) for k in points[0]}
         if mode is None:
-            mode = "loop" if convolves_on_cpu(mapped, points[0]) else "scan"
+            mode = "loop" if looped_on_cpu(mapped, points[0]) else "scan"
         progress = progress or Progress(enabled=False)
         runs = "1 run" if len(points) == 1 else f"{len(points)} runs"
         progress.begin(f"{label}, {runs}", len(points) * steps)
