@@ -33,7 +33,7 @@ from zoo.data.stream import Stream
 from zoo.errors import unknown
 from zoo.training.keys import is_key
 from zoo.training.loop import positive
-from zoo.training.mapped import Mapped, looped_on_cpu, looped, scanned
+from zoo.training.mapped import Mapped, looped, looped_on_cpu, scanned
 from zoo.training.progress import Progress
 
 MODES = ("scan", "loop")
