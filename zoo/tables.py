@@ -224,6 +224,7 @@ def _span(rows: list[dict], column: str) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "models": models,
+    "parity": parity,
     "optimizers": optimizers,
     "functions": functions,
     "classical": classical,
