@@ -64,6 +64,22 @@ def test_fewer_rows_are_the_same_problem():
             )
 
 
+@pytest.mark.parametrize("near", [0, 1e-3, 1.0])
+def test_columns_that_nearly_depend_keep_their_digits(near):
+    """Of what the last one adds to the first; of its square float32 has none left."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    x[:, 2] = 0
+    x[:, 3] = x[:, 0] + near * x[:, 3]
+    y = rng.normal(size=(50, 1)).astype(np.float32)
+    short, _ = jax.jit(lasso._shortened)(x, y)
+    assert short.shape == (5, 4)
+    for w in ([1, 0, 0, -1], [1, 2, 3, 4]):
+        full = np.linalg.norm(x.astype(float) @ w)
+        got = np.linalg.norm(short.astype(float) @ w) * (50 / 5) ** 0.5
+        np.testing.assert_allclose(got, full, rtol=1e-3, atol=1e-5)
+
+
 def test_limits():
     x, y = problem()
     tight = dict(tolerance=1e-12, steps=10_000)

@@ -171,7 +171,8 @@ def _shortened(x, y):  # [N, D], [N, O] -> [M, D], [M, O] with M <= D + O
     size = jnp.linalg.norm(both, axis=0)
     scale = jnp.where(size > 0, size, 1)[None]
     cosines = both.T @ both / scale / scale.T
-    upper = jnp.linalg.cholesky(cosines + jnp.diag(size == 0)).T
+    ones = jnp.diag((size == 0).astype(x.dtype))  # for columns of zeros
+    upper = jnp.linalg.cholesky(cosines + ones).T
     enough = jnp.all(jnp.diag(upper) > LEAST_SINE)  # not where it is NaN
     short = jax.lax.cond(
         enough,
