@@ -31,7 +31,7 @@ help:
 	@echo 'make demo         build $(VENV) and run the main job'
 	@echo 'make test         style and tests; REFERENCES=0 leaves out torch, torchvision,'
 	@echo '                  timm, scikit-learn and the tests that compare with them'
-	@echo 'make test-all     the slow tests too'
+	@echo 'make test-all     the slow tests too, all compiled as users compile'
 	@echo 'make lint         ruff only'
 	@echo 'make acceptance   the figures that the project promises, as rows of results.csv'
 	@echo 'make bench        timings side by side with the references'
@@ -49,7 +49,7 @@ test: $(TEST) lint
 	@$(PYTEST) -m "not slow" $(SELECT) $(ARGS)
 
 test-all: $(TEST) lint
-	@$(PYTEST) $(SELECT) $(ARGS)
+	@OPTIMIZED=1 $(PYTEST) $(SELECT) $(ARGS)
 
 lint: $(TEST)
 	@$(BIN)/ruff check .
