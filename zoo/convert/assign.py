@@ -150,7 +150,7 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
         if match := re.fullmatch(pattern, module or last):
             if path is None:
                 return None
-            path = path(match) if callable(path) else match.expand(path)
+            path = _meant(match, path)
             if path.startswith("?"):
                 path = path[1:]
                 top = f"params/{path.partition('/')[0]}/"
@@ -158,7 +158,8 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
                     return None
             if not module:
                 return f"params/{path}", window[0] if window else None
-            last = OTHERS.get(last, last)
+            if f"params/{path}/{last}" not in wanted:
+                last = OTHERS.get(last, last)
             if last in STATISTICS:
                 return f"batch_stats/{path}/{STATISTICS[last]}", None
             if last == "weight":
@@ -169,9 +170,12 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
         if match := re.fullmatch(pattern, name):
             if path is None:
                 return None
-            path = path(match) if callable(path) else match.expand(path)
-            return f"params/{path}", window[0] if window else None
+            return f"params/{_meant(match, path)}", window[0] if window else None
     return "", None
+
+
+def _meant(match, path):
+    return path(match) if callable(path) else match.expand(path)
 
 
 def _laid_out(tensor, name, path, leaf, window):
