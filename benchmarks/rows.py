@@ -3,8 +3,13 @@
 What both sides find is compared before anything is timed. Each row is measured at four
 sizes, each twice the one before. The figure is that of the largest; `.growth` is the
 exponent p of a time that grows as N^p, fitted to all four. Compiling is not counted.
+
+Each call begins from rest: the threads of OpenBLAS and OpenMP go on spinning for some
+25 ms after their work, on the cores that the next side would count as its own (PCA of
+40,000 x 128: 28 ms in a tight loop, 18 from rest; with OpenBLAS on one thread, 14).
 """
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +20,7 @@ from benchmarks.results import Figure
 from benchmarks.timing import interleaved, seconds
 
 DOUBLINGS = 3
+REST = 0.1  # seconds before each call
 
 
 class Sides(NamedTuple):
@@ -50,6 +56,11 @@ class Row(NamedTuple):
     pairs: int = 5
 
 
+def _from_rest(work):
+    time.sleep(REST)
+    return seconds(work)
+
+
 def relative(a: float, b: float) -> float:
     """How much more b is than a, as a share: 0 where ours is better."""
     return max(0.0, (float(a) - float(b)) / abs(float(b)))
@@ -65,8 +76,8 @@ def compare(name: str, row: Row, reference: str) -> list[Figure]:
         assert apart <= row.within, f"{name}, N = {n}: results differ by {apart:.1e}"
         found.append(
             interleaved(
-                lambda sides=sides: seconds(sides.ours),
-                lambda sides=sides: seconds(sides.theirs),
+                lambda sides=sides: _from_rest(sides.ours),
+                lambda sides=sides: _from_rest(sides.theirs),
                 row.pairs,
             )
         )

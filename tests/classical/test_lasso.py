@@ -64,16 +64,24 @@ def test_fewer_rows_are_the_same_problem():
             )
 
 
+@pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("near", [0, 1e-3, 1.0])
-def test_columns_that_nearly_depend_keep_their_digits(near):
+def test_columns_that_nearly_depend_keep_their_digits(near, intercept):
     """Of what the last one adds to the first; of its square float32 has none left."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 4)).astype(np.float32)
     x[:, 2] = 0
     x[:, 3] = x[:, 0] + near * x[:, 3]
     y = rng.normal(size=(50, 1)).astype(np.float32)
-    short = np.asarray(jax.jit(lasso._shortened)(x, y)[0])
+    if intercept:
+        x[:, 1] += 3  # of a spread of 1
+    cut = jax.jit(lambda x, y: lasso._shortened(x, y, intercept))
+    short, _, *means = map(np.asarray, cut(x, y))
     assert short.shape == (5, 4)
+    both = np.concatenate([x, y], axis=1, dtype=float)
+    mean = both.mean(0) if intercept else np.zeros(5)
+    np.testing.assert_allclose(np.concatenate(means), mean, atol=1e-6)
+    x = both[:, :4] - mean[:4]
     for w in ([1, 0, 0, -1], [1, 2, 3, 4]):
         full = np.linalg.norm(x.astype(float) @ w)
         got = np.linalg.norm(short.astype(float) @ w) * (50 / 5) ** 0.5

@@ -40,7 +40,7 @@ def test_each_ends_where_it_would_alone(count, steps):
 
 
 def test_few_steps_are_as_wide_as_all(monkeypatch):
-    """The widths of the loops: all, a quarter, a quarter of that, one."""
+    """The widths of the loops: all, a half, a half of that, and so on to one."""
     widths = []
     loop = jax.lax.while_loop
 
@@ -51,4 +51,4 @@ def test_few_steps_are_as_wide_as_all(monkeypatch):
     monkeypatch.setattr(jax.lax, "while_loop", spy)
     states = Count(jnp.zeros(64, int), jnp.arange(64), jnp.zeros((64, 2)))
     race.run(counter(), states, {"x": jnp.ones(2)}, 100)
-    assert widths == [(64,), (16,), (4,), ()]
+    assert widths == [(64,), (32,), (16,), (8,), (4,), (2,), ()]

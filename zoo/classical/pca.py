@@ -41,7 +41,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from zoo.classical import checks
+from zoo.classical import checks, gram
 from zoo.errors import unknown
 
 METHODS = ("eigen", "svd", "random")
@@ -98,14 +98,18 @@ def fit(
     count = total(jnp.asarray(len(x), x.dtype))
     mean = total(x.sum(0)) / count if center else jnp.zeros(d, x.dtype)
     divisor = count - 1 if center else count
-    a = x - mean[None]
     if method == "eigen":
-        gram = total(jnp.matmul(a.T, a, precision="highest"))  # [D, D]
-        squares, vectors = jnp.linalg.eigh(gram)  # rising; columns
+        if center:
+            exact = lambda: ((x - mean[None],), mean)
+            squared, _ = gram.about_mean((x,), exact, axis_name)  # [D, D]
+        else:
+            squared = total(gram.products((x,)))
+        squares, vectors = jnp.linalg.eigh(squared)  # rising; columns
         axes = vectors.T[::-1][:k]
         singular = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))  # less by rounding
-        energy = jnp.trace(gram)
+        energy = jnp.trace(squared)
     else:
+        a = x - mean[None]
         energy = jnp.sum(a**2)
         if method == "random":
             span = _range(key, a, min(k + oversamples, *a.shape), power)  # [N, L]
