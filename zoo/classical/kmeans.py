@@ -124,11 +124,14 @@ def _lloyd(k, tolerance, start, trials, axis_name=None, origin=None):
         found, near = _assign(x, state.centres - middle)
         sums, counts, inertia = _total(_sums(x, found, near, k), axis_name)
         empty = (counts == 0).sum()
-        sums, counts = jax.lax.cond(
-            empty > 0,
-            lambda: _filled(x, found, near, sums, counts, axis_name),
-            lambda: (sums, counts),
-        )
+
+        def fill(carry):
+            filled = _filled(x, found, near, *carry[:2], axis_name)
+            return *filled, jnp.zeros_like(empty)
+
+        # One round at most. Mapped over starts, a `cond` would always fill.
+        some_empty = lambda carry: carry[2] > 0
+        sums, counts, _ = jax.lax.while_loop(some_empty, fill, (sums, counts, empty))
         some = (counts > 0).reshape(-1, 1)
         means = sums / jnp.where(some, counts.reshape(-1, 1), 1)
         centres = jnp.where(some, means + middle, state.centres)
