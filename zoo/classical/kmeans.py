@@ -353,8 +353,9 @@ def _sums(x, found, near, k):
         counts = jnp.zeros(k, x.dtype).at[found].add(1)
         return jax.ops.segment_sum(x, found, k), counts, near.sum()
     member = jax.nn.one_hot(found, k, dtype=x.dtype, axis=0)  # [K, N]
-    sums = jnp.matmul(member, x, precision="highest")
-    return sums, member.sum(1), near.sum()
+    counted = jnp.concatenate([x, jnp.ones((len(x), 1), x.dtype)], axis=1)
+    sums = jnp.matmul(member, counted, precision="highest")
+    return sums[:, :-1], sums[:, -1], near.sum()
 
 
 def _filled(x, found, near, sums, counts, axis_name):
