@@ -2,6 +2,8 @@
 
 from zoo.data.bags import Bags as Bags
 from zoo.data.bags import bags as bags
+from zoo.data.buckets import Bucketed as Bucketed
+from zoo.data.buckets import bucketed as bucketed
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError
