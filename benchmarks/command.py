@@ -63,6 +63,7 @@ ACCEPTANCE = {
     "minilm": Entry("sentences"),
     "g2p": Entry("spelling"),
     "spelling": Entry("spelling", "whole"),
+    "char_lm": Entry("characters"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,
