@@ -49,6 +49,8 @@ BENCHMARKS = {
     "convnets": CONVNETS,
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
+    "vectors": Entry("vectors"),
+    "decoding": Entry("decoding"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
