@@ -3,7 +3,7 @@
 A GPT of four layers of 128, four rows, the likeliest token at each place. Without a
 cache each token costs a forward pass over all N places, which is one program too. Both
 write the same tokens. See benchmarks/rows.py for the growth: with a cache the time of N
-tokens grows as N, as long as reading the keys is little; without, as N squared at least.
+tokens grows as N, as long as reading the keys is little; without, as N squared or more.
 """
 
 import jax
