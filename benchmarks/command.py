@@ -49,6 +49,8 @@ BENCHMARKS = {
     "convnets": CONVNETS,
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
+    "vectors": Entry("vectors"),
+    "decoding": Entry("decoding"),
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
@@ -62,6 +64,8 @@ ACCEPTANCE = {
     "mobilenet_v2": Entry("pretrained"),
     "minilm": Entry("sentences"),
     "g2p": Entry("spelling"),
+    "spelling": Entry("spelling", "whole"),
+    "char_lm": Entry("characters"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

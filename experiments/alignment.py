@@ -26,7 +26,7 @@ import optim
 import zoo
 from zoo.data import batches, once, task, teach
 from zoo.data.tasks import END, START
-from zoo.sequence import beam, greedy, stepper, token_accuracy, token_cross_entropy
+from zoo.sequence import beam, greedy, stepper, token_learner
 from zoo.sequence.seq2seq import SCORES
 from zoo.training import figures, sweep
 from zoo.training.cli import run
@@ -98,13 +98,7 @@ def main(cfg: Config) -> dict[str, float]:
         )  # fmt: skip
 
         def build(axis_name=None, model=model, **point):
-            return zoo.supervised(
-                model,
-                token_cross_entropy,
-                optim.adam(point["rate"]),
-                metrics={"tokens": token_accuracy},
-                axis_name=axis_name,
-            )
+            return token_learner(model, optim.adam(point["rate"]), axis_name)
 
         result = sweep(
             build,

@@ -31,12 +31,13 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 import optim
 import zoo
-from zoo.data import batches, once, pronunciations, spellings, teach
+from zoo.data import batches, bucketed, once, pronunciations, spellings, teach
 from zoo.data.tasks import END, START
-from zoo.sequence import greedy, stepper, token_accuracy, token_cross_entropy
+from zoo.sequence import greedy, stepper, token_learner
 from zoo.training import sweep
 from zoo.training.cli import run
 from zoo.training.parallel import jit_once
@@ -52,10 +53,13 @@ class Config:
 
     Attributes:
         file: cmudict, the embedded words, or the path of a whole cmudict.dict.
+        models: gru, transformer or both.
         longest: letters and phonemes of a word, at most; longer ones are left out.
         tests: held-out words.
         steps: how many each network learns.
         batch_size: words of a step.
+        buckets: of words of about one length, from each of which a step has its words;
+            with 1 all are filled up to the longest.
         features: units of the GRU; the Transformer has 3 / 4 as many, which makes
             about as many parameters. A multiple of 16.
         rates: of Adam, that are compared.
@@ -64,10 +68,12 @@ class Config:
     """
 
     file: str = "cmudict"
+    models: tuple[str, ...] = MODELS
     longest: int = 8
     tests: int = 500
     steps: int = 300
     batch_size: int = 64
+    buckets: int = 1
     features: int = 48
     rates: tuple[float, ...] = (3e-3, 1e-2)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -88,10 +94,14 @@ def main(cfg: Config) -> dict[str, float]:
     Raises:
         ValueError: a flag out of range; too few words.
     """
-    if min(cfg.longest, cfg.tests, cfg.steps, cfg.batch_size) < 1:
-        raise ValueError("longest, tests, steps and batch_size must be positive")
+    if min(cfg.longest, cfg.tests, cfg.steps, cfg.batch_size, cfg.buckets) < 1:
+        raise ValueError(
+            "longest, tests, steps, batch_size and buckets must be positive"
+        )
     if cfg.features < 16 or cfg.features % 16:
         raise ValueError(f"features must be a multiple of 16, got {cfg.features}")
+    if not cfg.models or set(cfg.models) - set(MODELS):
+        raise ValueError(f"models must be of {', '.join(MODELS)}, got {cfg.models}")
     if not cfg.rates or not cfg.seeds or min(cfg.rates) <= 0:
         raise ValueError("rates must be positive, and some, as must be seeds")
     every = pronunciations(cfg.file)
@@ -106,20 +116,19 @@ def main(cfg: Config) -> dict[str, float]:
     data = found.data()
     train = {name: array[cfg.tests :] for name, array in data.items()}
     tests = {name: array[: cfg.tests] for name, array in data.items()}
-    stream = batches(train, cfg.batch_size, transform=teach())
+    if cfg.buckets > 1:
+        stream = bucketed(train, cfg.batch_size, cfg.buckets, transform=teach())
+    else:
+        stream = batches(train, cfg.batch_size, transform=teach())
     asked = once(tests, cfg.tests, transform=teach())
     numbers, shown = {}, {}
-    for name in MODELS:
+    for name in cfg.models:
         model = network(name, cfg, found.vocabulary)
 
         def build(axis_name=None, model=model, **point):
-            return zoo.supervised(
-                model,
-                token_cross_entropy,
-                optim.adam(point["rate"]),
-                metrics={"tokens": token_accuracy},
-                axis_name=axis_name,
-            )
+            rate = optim.cosine_schedule(point["rate"], cfg.steps)
+            tx = optax.chain(optim.clip_by_global_norm(1.0), optim.adam(rate))
+            return token_learner(model, tx, axis_name)
 
         result = sweep(
             build,
@@ -129,6 +138,7 @@ def main(cfg: Config) -> dict[str, float]:
             seeds=cfg.seeds,
             evaluation=asked,
             devices=jax.devices()[:1],
+            mode="loop" if cfg.buckets > 1 else None,  # batches of several shapes
         )
         params = result.states.params
         sizes = (p[0].size for p in jax.tree.leaves(params))  # of one run
@@ -222,16 +232,16 @@ def _report(cfg, numbers, shown, tests, found) -> None:
                 f"{numbers[f'{name}/rate']:g}",
                 *(f"{numbers[f'{s}/{name}/{what}']:.3f}" for s in cfg.seeds),
             )
-            for name in MODELS
+            for name in cfg.models
         ]
         heads = ("network", "parameters", "rate", *(f"seed {s}" for s in cfg.seeds))
         report.show(heads, rows, title)
     rows = []
     for i in range(min(SHOWN, cfg.tests)):
         word = "".join(found.spell(tests["source"][i]))
-        said = [" ".join(found.spell(shown[name][i])) for name in MODELS]
+        said = [" ".join(found.spell(shown[name][i])) for name in cfg.models]
         rows.append((word, " ".join(found.spell(tests["y"][i])), *said))
-    report.show(("word", "dictionary", *MODELS), rows, "Some of them")
+    report.show(("word", "dictionary", *cfg.models), rows, "Some of them")
     report.table(["setting", "value"], list(dataclasses.asdict(cfg).items()))
     print(f"report: {report.write(Path(cfg.run) / 'report.html')}")
 

@@ -50,7 +50,8 @@ def test_the_gru_is_ahead(tmp_path, capsys):
 @pytest.mark.parametrize(
     "flags, message",
     [
-        ({"steps": 0}, "steps and batch_size must be positive"),
+        ({"steps": 0}, "batch_size and buckets must be positive"),
+        ({"models": ("lstm",)}, "models must be of gru, transformer, got"),
         ({"features": 40}, "features must be a multiple of 16, got 40"),
         ({"rates": ()}, "rates must be positive"),
         ({"tests": 20_000}, "tests must leave a batch"),

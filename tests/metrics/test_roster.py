@@ -104,11 +104,20 @@ def of_windows(window: str) -> Case:
     return Case(sums, M.ratio, (uniform(11, 12, 2), uniform(11, 12, 2), weights()))
 
 
+def of_texts(number: Callable) -> Case:
+    """Texts of up to seven tokens, of which a quarter ends them."""
+    sums = lambda t, r, w: M.ngrams(t, r, 0, 2, w)
+    return Case(sums, number, (labels(4, 7), labels(4, 7), weights()))
+
+
 same = lambda sums: sums
 CENTERS = np.random.default_rng(5).normal(size=(4, 3))
 
 # "function" or "function/what is particular", by module.
 CASES = {
+    # bleu
+    "bleu": of_texts(M.bleu),
+    "ngrams": of_texts(same),
     # classification
     "accuracy": Case(
         lambda z, y, w: M.accuracy(z, {"y": y, "weight": w}),

@@ -42,6 +42,14 @@ def test_the_loss_is_over_the_tokens_that_count():
     np.testing.assert_allclose(smooth, (expected, 12), rtol=1e-5)
 
 
+def test_a_constant_prompt_is_known_in_a_traced_function(variables):
+    key, prompt = jax.random.key(0), jnp.asarray(TEXT[None, :4])
+    write = lambda prompt: lambda v: sample(MODEL, v, key, prompt, 2)
+    assert jax.eval_shape(write(prompt), variables).shape == (1, 2)
+    with pytest.raises(ValueError, match="tokens must be from 0 to 4, got"):
+        jax.eval_shape(write(prompt + 5), variables)
+
+
 def test_drawing():
     """Frequencies are the softmax; with top_k, of those; at 0, the likeliest."""
     logits = jnp.log(jnp.array([[0.1, 0.2, 0.4, 0.3]]))

@@ -1,17 +1,26 @@
 """Data: batches as a pure function of (seed, step), and data sets by name."""
 
+from zoo.data.aligned import Aligned as Aligned
+from zoo.data.aligned import Sentences as Sentences
+from zoo.data.aligned import aligned as aligned
+from zoo.data.aligned import numerals as numerals
+from zoo.data.aligned import sentences as sentences
 from zoo.data.bags import Bags as Bags
 from zoo.data.bags import bags as bags
+from zoo.data.buckets import Bucketed as Bucketed
+from zoo.data.buckets import bucketed as bucketed
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError
 from zoo.data.gather import Batch as Batch
 from zoo.data.grain_stream import from_grain as from_grain
 from zoo.data.grain_stream import grain_batches as grain_batches
+from zoo.data.masked import masked as masked
 from zoo.data.pictures import Pair as Pair
 from zoo.data.pictures import motorcycle as motorcycle
 from zoo.data.pictures import photo as photo
 from zoo.data.prefetch import prefetch as prefetch
+from zoo.data.recall import recall as recall
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets
 from zoo.data.sources import load as load

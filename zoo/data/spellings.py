@@ -22,7 +22,7 @@ import numpy as np
 
 from zoo.data.formats import DataError, read_bytes
 from zoo.data.places import ASSETS
-from zoo.data.tasks import END, LETTERS, NONE, START
+from zoo.data.tasks import END, LETTERS, filled, told
 from zoo.errors import unknown
 
 NAMES = ("cmudict",)
@@ -111,18 +111,7 @@ def spellings(entries: dict[str, tuple[str, ...]], stress: bool = True) -> Spell
     kinds = [f"{v}{s}" for v in VOWELS for s in ("012" if stress else ("",))]
     symbols = (*LETTERS, *sorted((*CONSONANTS, *kinds)))
     number = {symbol: i + 3 for i, symbol in enumerate(symbols)}
-    told = lambda phoneme: phoneme if stress else phoneme.rstrip("012")
-    spoken = [[number[told(p)] for p in phonemes] for phonemes in entries.values()]
+    plain = lambda phoneme: phoneme if stress else phoneme.rstrip("012")
+    spoken = [[number[plain(p)] for p in phonemes] for phonemes in entries.values()]
     written = [[number[letter] for letter in word] for word in entries]
-    source, target = _filled(written), _filled(spoken)
-    y = np.pad(target, ((0, 0), (0, 1)))  # [N, T]
-    y[np.arange(len(y)), (target != NONE).sum(1)] = END
-    before = np.pad(target, ((0, 0), (1, 0)))
-    before[:, 0] = START
-    return Spellings(source, before, y, symbols)
-
-
-def _filled(rows: list[list[int]]) -> np.ndarray:
-    """Rows of one length, NONE after the end."""
-    width = max(map(len, rows))
-    return np.array([row + [NONE] * (width - len(row)) for row in rows], np.int32)
+    return Spellings(filled(written), *told(filled(spoken)), symbols)

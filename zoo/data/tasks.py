@@ -13,6 +13,7 @@ Shapes: N examples, S and T tokens of the longest source and target.
 """
 
 import datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,11 +82,22 @@ def task(name: str, examples: int, seed: int = 0, length: int = 8) -> Task:
     source, target = (
         _array([pair[i] for pair in pairs], alphabet, longest[i]) for i in (0, 1)
     )
-    y = np.pad(target, ((0, 0), (0, 1)))  # [N, T]
-    y[np.arange(examples), (target != NONE).sum(1)] = END
-    told = np.pad(target, ((0, 0), (1, 0)))
-    told[:, 0] = START
-    return Task(source, told, y, alphabet)
+    return Task(source, *told(target), alphabet)
+
+
+def filled(rows: Sequence[Sequence[int]]) -> np.ndarray:
+    """Rows of tokens as one array, int32 [N, T], NONE after the end of each."""
+    width = max(map(len, rows))
+    return np.array([[*row, *[NONE] * (width - len(row))] for row in rows], np.int32)
+
+
+def told(target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a network is told of targets, [N, T], and what it is to tell: [N, T + 1]."""
+    y = np.pad(target, ((0, 0), (0, 1)))
+    y[np.arange(len(y)), (target != NONE).sum(1)] = END
+    before = np.pad(target, ((0, 0), (1, 0)))
+    before[:, 0] = START
+    return before, y
 
 
 class teach:  # used as a function, as `zoo.data.to_float`

@@ -1,5 +1,8 @@
 """Metrics, as two functions: from data to sums that add, from sums to a number."""
 
+from zoo.metrics.bleu import Ngrams as Ngrams
+from zoo.metrics.bleu import bleu as bleu
+from zoo.metrics.bleu import ngrams as ngrams
 from zoo.metrics.classification import accuracy as accuracy
 from zoo.metrics.classification import class_iou as class_iou
 from zoo.metrics.classification import confusion_matrix as confusion_matrix

@@ -28,5 +28,6 @@ from zoo.sequence.seq2seq import Seq2Seq as Seq2Seq
 from zoo.sequence.seq2seq import stepper as stepper
 from zoo.sequence.stack import Stack as Stack
 from zoo.sequence.stack import remember as remember
+from zoo.sequence.token_learner import token_learner as token_learner
 from zoo.sequence.transformer import Transformer as Transformer
 from zoo.sequence.transformer_weights import stack_from_torch as stack_from_torch

@@ -30,6 +30,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from zoo.functional.dropout import Dropout
 from zoo.functional.losses import Pair, cross_entropy
@@ -240,7 +241,8 @@ def checked_tokens(x: jax.Array, vocabulary: int) -> None:
     if vocabulary < 1:
         raise ValueError(f"vocabulary must be positive, got {vocabulary}")
     if not isinstance(x, jax.core.Tracer) and x.size:
-        low, high = int(x.min()), int(x.max())
+        known = np.asarray(x)  # a constant of a traced function is known as well
+        low, high = int(known.min()), int(known.max())
         if low < 0 or high >= vocabulary:
             raise ValueError(
                 f"tokens must be from 0 to {vocabulary - 1}, got {low} to {high}"
