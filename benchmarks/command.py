@@ -62,6 +62,7 @@ ACCEPTANCE = {
     "mobilenet_v2": Entry("pretrained"),
     "minilm": Entry("sentences"),
     "g2p": Entry("spelling"),
+    "rbm": Entry("boltzmann"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,
