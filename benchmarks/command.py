@@ -66,6 +66,7 @@ ACCEPTANCE = {
     "g2p": Entry("spelling"),
     "spelling": Entry("spelling", "whole"),
     "char_lm": Entry("characters"),
+    "rbm": Entry("boltzmann"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

@@ -38,6 +38,21 @@ from zoo.classical import (
 )
 from zoo.errors import unknown
 from zoo.functional.losses import cross_entropy
+from zoo.generative import (
+    autoencoder,
+    contractive,
+    dbn,
+    denoising,
+    objective,
+    predictive_sparse,
+    rbm,
+    recirculation,
+    sparse_autoencoder,
+    sparse_coding,
+    stacked,
+    vae,
+)
+from zoo.generative_table import GENERATIVE
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
 from zoo.row import Row, image
@@ -131,6 +146,7 @@ MODELS: dict[str, Row] = {
     ),
     **VISION,
     **SEQUENCE,
+    **GENERATIVE,
 }
 
 
@@ -252,9 +268,39 @@ def _word2vec(objective: str) -> LearnerRow:
     return LearnerRow(_of(word2vec.learner, counts, 4, 0.5, objective), _windows)
 
 
+def _pixels(step: int) -> Batch:
+    """16 examples of 6 values from 0 to 1, in any order."""
+    rng = np.random.default_rng([7, step])
+    x = rng.uniform(size=(16, 6)).astype(np.float32)
+    return {"x": x, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _coded(aim: objective.Objective | None = None, level: int | None = None):
+    """A row of an autoencoder of `_pixels`; None: of the sparse objective."""
+    deep = autoencoder.Autoencoder((6,), (4,) if level is None else (4, 3))
+
+    def build(axis_name: str | None = None) -> Learner:
+        told = aim or sparse_autoencoder.kl(0.1, 0.2, axis_name=axis_name)
+        if level is None:
+            return objective.learner(deep, told, optim.sgd(0.1), axis_name)
+        return stacked.level(deep, level, told, optim.sgd(0.1), axis_name)
+
+    return LearnerRow(build, _pixels)
+
+
+def _vae(axis_name: str | None = None) -> Learner:
+    model = vae.VAE((6,), (5,), 2)
+    return objective.learner(model, vae.elbo(), optim.sgd(0.01), axis_name)
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
+    "autoencoder": _coded(objective.reconstruction()),
+    "autoencoder_contractive": _coded(contractive.contractive(0.1, "hutchinson")),
+    "autoencoder_denoising": _coded(denoising.denoising(denoising.masking(0.5))),
+    "autoencoder_sparse": _coded(),
+    "autoencoder_stacked": _coded(objective.reconstruction("bernoulli"), 1),
     "boosting": LearnerRow(
         _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
         lambda step: _clouds(2, 0.5)(0),
@@ -263,6 +309,7 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(boosting.learner, "softmax", 3, rounds=9, max_depth=2, form="newton"),
         lambda step: _clouds(3, 0.5)(0),
     ),
+    "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
@@ -276,15 +323,25 @@ LEARNERS: dict[str, LearnerRow] = {
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
+    "predictive_sparse": LearnerRow(
+        _of(predictive_sparse.learner, 5, 0.1, optim.sgd(0.1)), _pixels
+    ),
+    "rbm": LearnerRow(_of(rbm.learner, 3, optim.sgd(0.1), k=2), _pixels),
+    "rbm_persistent": LearnerRow(
+        _of(rbm.learner, 3, optim.sgd(0.1), k=2, chains=16), _pixels
+    ),
+    "recirculation": LearnerRow(_of(recirculation.learner, 3, decay=0.01), _pixels),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
     ),
+    "sparse_coding": LearnerRow(_of(sparse_coding.learner, 5, 0.1), _pixels),
     "supervised": LearnerRow(_supervised, _labelled),
     "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
     "truncated": LearnerRow(_truncated, _streams),
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
+    "vae": LearnerRow(_vae, _pixels),
     "word2vec": _word2vec("negative"),
     "word2vec_hierarchical": _word2vec("hierarchical"),
 }

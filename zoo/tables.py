@@ -21,6 +21,7 @@ import jax
 
 import zoo.classical
 import zoo.functional
+import zoo.generative
 import zoo.metrics
 from zoo.card import shapes
 from zoo.catalog import MODELS
@@ -131,16 +132,25 @@ def functions() -> str:
 
 def classical() -> str:
     """The modules of `zoo.classical`, and what each has to call."""
-    rows = []
-    for node in ast.parse(inspect.getsource(zoo.classical)).body[1:]:
-        if node.module != zoo.classical.__name__:
+    return _modules(zoo.classical)
+
+
+def generative() -> str:
+    """The modules of `zoo.generative`, likewise."""
+    return _modules(zoo.generative)
+
+
+def _modules(package) -> str:
+    rows, short = [], package.__name__.removeprefix("zoo.")
+    for node in ast.parse(inspect.getsource(package)).body[1:]:
+        if node.module != package.__name__:
             continue
         for name in (alias.name for alias in node.names):
-            module = getattr(zoo.classical, name)
+            module = getattr(package, name)
             calls = inspect.getmembers(module, inspect.isfunction)
             own = [f for f, value in calls if value.__module__ == module.__name__]
             shown = ", ".join(f"`{f}`" for f in own if not f.startswith("_"))
-            link = f"[classical.{name}](zoo/classical/{name}.py)"
+            link = f"[{short}.{name}](zoo/{short}/{name}.py)"
             rows.append([link, module.__doc__.splitlines()[0].rstrip("."), shown])
     return markdown(["file", "what it has", "functions"], rows)
 
@@ -228,6 +238,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "optimizers": optimizers,
     "functions": functions,
     "classical": classical,
+    "generative": generative,
     "experiments": experiments,
     "data": data,
     "results": results,
