@@ -55,6 +55,7 @@ BENCHMARKS = {
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
     "fashion_mnist_small": Entry("accuracy", "embedded"),
+    "small_images": Entry("accuracy", "cifar"),
     "parallel": Entry("parallel", "forms", 8),
     "collectives": Entry("parallel", "collectives", 8),
     "layouts": Entry("parallel", "layouts", 8),

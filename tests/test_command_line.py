@@ -17,7 +17,7 @@ def test_lists_the_experiments(capsys):
         out, err = capsys.readouterr()
         assert not err and "python -m experiments.NAME --help" in out
         claims = experiments.__main__.claims()
-        assert {"fashion_mnist", "compare_optimizers"} <= set(claims)
+        assert {"small_images", "compare_optimizers"} <= set(claims)
         assert all(name in out for name in claims)
         assert not any(name.startswith("_") for name in claims)
 
@@ -26,8 +26,8 @@ def test_lists_the_experiments(capsys):
     "argv, message",
     [
         (["nonsense"], "unknown experiment 'nonsense'"),
-        (["fashion_mist"], "did you mean 'fashion_mnist'"),
-        (["fashion_mnist"], "run it with: python -m experiments.fashion_mnist"),
+        (["smal_images"], "did you mean 'small_images'"),
+        (["small_images"], "run it with: python -m experiments.small_images"),
     ],
 )
 def test_a_word_after_experiments_is_refused(argv, message, capsys):

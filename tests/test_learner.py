@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import pytest
 import optim
 import zoo
 from tests.models import ConvNet, accuracy, cross_entropy, images
-from zoo.learner import mean, supervised
+from zoo.learner import AUGMENT, mean, supervised
 
 BATCH = {**images(16), "index": np.arange(16, dtype=np.int32)}
 
@@ -173,6 +174,33 @@ def test_refuses_options_out_of_range(option):
 def test_refuses_a_batch_that_cannot_be_cut():
     with pytest.raises(ValueError, match="accumulate must divide.*16.*3"):
         one_step(learner(accumulate=3))
+
+
+def test_augments_by_the_example_in_training_alone():
+    """A step on images that were augmented before; micro-batches draw the same."""
+    seen = []
+
+    def noisy(key, image):  # values are seen through the batch that it makes
+        return image + jax.random.normal(key, image.shape)
+
+    given, plain = learner(augment=noisy), learner()
+    state = given.init(jax.random.key(0), BATCH)
+    step = jax.jit(given.step)
+    for start in (state, state._replace(step=state.step + 1)):
+        new, _ = step(start, BATCH)
+        key = jax.random.fold_in(start.key, start.step)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(
+            jax.random.fold_in(key, AUGMENT), BATCH["index"]
+        )
+        x = jax.vmap(noisy)(keys, BATCH["x"])
+        expected, _ = plain.step(start, {**BATCH, "x": x})
+        chex.assert_trees_all_close(new.params, expected.params, rtol=1e-5, atol=1e-6)
+        seen.append(np.asarray(x))
+    assert abs(seen[0] - seen[1]).max() > 0.1  # each step draws anew
+    parts, _ = jax.jit(learner(augment=noisy, accumulate=4).step)(start, BATCH)
+    chex.assert_trees_all_close(parts.params, new.params, rtol=1e-5, atol=1e-6)
+    same = given.evaluate(state, BATCH), plain.evaluate(state, BATCH)
+    chex.assert_trees_all_equal(*same)
 
 
 def test_metrics_are_reported_beside_the_loss():

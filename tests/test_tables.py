@@ -197,7 +197,7 @@ def test_the_readme_s_commands_are_understood(monkeypatch, capsys):
         seen.add(words[0] if words[0] == "make" else words[2])
     capsys.readouterr()
     assert len(parsed) >= 5
-    assert {"make", "zoo", "experiments", "experiments.fashion_mnist"} <= seen
+    assert {"make", "zoo", "experiments", "experiments.small_images"} <= seen
 
 
 def test_the_data_set_that_the_readme_fetches_can_be_fetched():

@@ -27,10 +27,12 @@ import jax.numpy as jnp
 import optax
 
 import optim
+from zoo.functional.dropout import example_keys
 
 PyTree = Any
 Batch = dict[str, Any]
 Pair = tuple[jax.Array, jax.Array]  # (sum, weight)
+AUGMENT = 0x41554747  # folded into the step's key: no layer's draws are the same
 
 
 class Learner(NamedTuple):
@@ -91,6 +93,7 @@ def supervised(
     ema: float | None = None,
     dtype: jax.typing.DTypeLike | None = None,
     accumulate: int = 1,
+    augment: Callable[[jax.Array, Any], Any] | None = None,
 ) -> Learner:
     """A network that learns from labelled batches.
 
@@ -116,6 +119,8 @@ def supervised(
         dtype: compute in this type (bfloat16); parameters, statistics, loss and
             gradients keep theirs.
         accumulate: micro-batches for each step; must divide each device's batch.
+        augment: (key, example of x) -> example, applied in training alone, with a key
+            of the example's own; such as those of `zoo.functional.augmentation`.
 
     Returns:
         A learner whose batches are dicts with `x`, what the loss needs (`y`,
@@ -148,7 +153,11 @@ def supervised(
         train = key is not None
         given = {"train": train, "index": batch.get("index")}
         given = {name: value for name, value in given.items() if name in keywords}
-        params, x = _cast((params, batch["x"]), dtype)
+        x = batch["x"]
+        if train and augment is not None:
+            draws = example_keys(jax.random.fold_in(key, AUGMENT), batch["index"])
+            x = jax.vmap(augment)(draws, x)
+        params, x = _cast((params, x), dtype)
         outputs, new_state = model.apply(
             {"params": params, **model_state},
             x,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.__main__ import claims
@@ -31,8 +32,8 @@ def test_roster(name):
     assert not names & {"argv", "environ"}, "only Config is read"
 
 
-def test_fashion_mnist_learns_and_reports(tmp_path, capsys):
-    from experiments.fashion_mnist import Config, main
+def test_small_images_learns_and_reports(tmp_path, capsys):
+    from experiments.small_images import Config, main
     from zoo.training import Machine
 
     cfg = Config(
@@ -50,16 +51,21 @@ def test_fashion_mnist_learns_and_reports(tmp_path, capsys):
     assert main(cfg) == numbers  # the run is complete: it is shown again
 
 
-def test_fashion_mnist_on_eight_devices_is_the_same(tmp_path, devices):
-    from experiments.fashion_mnist import Config, main
+def test_small_images_on_eight_devices_is_the_same(tmp_path, devices):
+    from experiments.small_images import Config, main
     from zoo.training import Machine
 
     results = {}
     for form in ("single", "pmap"):
         cfg = Config(
             model="mlp",
-            optimizer="sgd",
-            learning_rate=0.1,
+            optimizer="nesterov",
+            learning_rate=0.05,
+            schedule="one_cycle",
+            decay=1e-3,
+            label_smoothing=0.1,
+            flip=True,
+            shift=2,
             epochs=1,
             run=str(tmp_path / form),
             progress=False,
@@ -68,6 +74,31 @@ def test_fashion_mnist_on_eight_devices_is_the_same(tmp_path, devices):
         results[form] = main(cfg)
     assert results["pmap"]["loss"] == pytest.approx(results["single"]["loss"], rel=1e-5)
     assert results["pmap"]["accuracy"] == results["single"]["accuracy"]
+
+
+def test_small_images_takes_any_row_and_cifar_by_its_path(tmp_path):
+    """All flags of the long run but its network; four steps."""
+    from experiments.small_images import CIFAR, Config, main
+    from zoo.training import Machine
+
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 16), ("test", 10)):
+        arrays[f"x_{part}"] = rng.integers(0, 256, (n, 32, 32, 3), np.uint8)
+        arrays[f"y_{part}"] = rng.integers(0, 10, n, np.uint8)
+    np.savez(tmp_path / "cifar10_few.npz", **arrays)
+    more = {"model": "lenet_caffe", "epochs": 2, "batch_size": 8}
+    cfg = Config(
+        **{**CIFAR, **more},
+        data_dir=str(tmp_path / "cifar10_few.npz"),
+        run=str(tmp_path / "run"),
+        progress=False,
+        machine=Machine(parallel="single"),
+    )
+    numbers = main(cfg)
+    assert numbers["steps"] == 4 and np.isfinite(numbers["loss"])
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "lenet_caffe by nesterov on cifar10" in page
 
 
 def run(*words):
@@ -84,6 +115,7 @@ def run(*words):
     ("words", "message"),
     [
         (["--model", "lenet6"], "unknown model 'lenet6'; did you mean 'lenet5'"),
+        (["--schedule", "onecycle"], "unknown schedule 'onecycle'"),
         (["--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'"),
         (["--data", "fashion"], "unknown data set 'fashion'"),
         (["--learning-rate", "-1"], "learning_rate must be"),
@@ -96,7 +128,7 @@ def run(*words):
 )
 def test_nonsense_is_one_line(tmp_path, words, message):
     folder = tmp_path / "run"
-    done = run("experiments.fashion_mnist", *words, "--run", str(folder))
+    done = run("experiments.small_images", *words, "--run", str(folder))
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and message in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 3
@@ -104,6 +136,6 @@ def test_nonsense_is_one_line(tmp_path, words, message):
 
 
 def test_an_unknown_flag_names_what_is_near():
-    done = run("experiments.fashion_mnist", "--modle", "mlp")
+    done = run("experiments.small_images", "--modle", "mlp")
     assert done.returncode == 2 and "--modle" in done.stderr + done.stdout
     assert "--model" in done.stderr + done.stdout
