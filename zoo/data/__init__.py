@@ -1,7 +1,12 @@
 """Data: batches as a pure function of (seed, step), and data sets by name."""
 
+from zoo.data import corpus as corpus
 from zoo.data.bags import Bags as Bags
 from zoo.data.bags import bags as bags
+from zoo.data.corpus_files import Corpus as Corpus
+from zoo.data.corpus_files import CountsSource as CountsSource
+from zoo.data.corpus_files import PairsSource as PairsSource
+from zoo.data.corpus_files import read_corpus as read_corpus
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError
