@@ -38,6 +38,7 @@ OPTIMIZERS, PATHS = Entry("optimizers", parts="RIVALS"), Entry("paths")
 CONVOLUTION = Entry("convolution", parts="LAYERS")
 CONVNETS = Entry("convnets", parts="NETWORKS")
 CLASSICAL = Entry("classical", parts="ROWS")
+CORPUS = Entry("corpus")
 BENCHMARKS = {
     "training_step": Entry("training_step"),
     "loop": LOOP,
@@ -49,6 +50,7 @@ BENCHMARKS = {
     "convnets": CONVNETS,
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
+    "corpus": CORPUS,
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
@@ -68,6 +70,7 @@ ACCEPTANCE = {
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
     "classical": CLASSICAL,
+    "corpus": CORPUS,
 }
 
 

@@ -137,7 +137,9 @@ def cartesian(sc, data, n) -> Results:
     rdd = sc.parallelize(some, n)
     x = jnp.array(some)
     rows = jnp.stack([jnp.repeat(x, len(x)), jnp.tile(x, len(x))], axis=1)
-    return Results(sorted(rdd.cartesian(rdd).collect()), sorted(map(tuple, rows.tolist())))
+    return Results(
+        sorted(rdd.cartesian(rdd).collect()), sorted(map(tuple, rows.tolist()))
+    )
 
 
 def coalesce_and_repartition(sc, data, n) -> Results:
@@ -175,7 +177,9 @@ def _sides(data):
     sides = values(data.left)[found.left], values(data.right)[found.right]
     arrays = {}
     for k in range(int(found.size)):
-        ends = zip(sides, found.starts[k].tolist(), found.stops[k].tolist(), strict=True)
+        ends = zip(
+            sides, found.starts[k].tolist(), found.stops[k].tolist(), strict=True
+        )
         arrays[chr(found.keys[k])] = tuple(sorted(s[a:b].tolist()) for s, a, b in ends)
     return arrays
 
@@ -240,7 +244,9 @@ def flat_map(sc, data, n) -> Results:
     rdd = sc.parallelize(data.numbers, n)
     x = jnp.array(data.numbers)
     ends = jnp.repeat(jnp.cumsum(x) - x, x)  # where each value's begin
-    return Results(rdd.flatMap(range).collect(), (jnp.arange(len(ends)) - ends).tolist())
+    return Results(
+        rdd.flatMap(range).collect(), (jnp.arange(len(ends)) - ends).tolist()
+    )
 
 
 def flat_map_values(sc, data, n) -> Results:
@@ -248,7 +254,10 @@ def flat_map_values(sc, data, n) -> Results:
     rdd = sc.parallelize(data.left, n)
     v = values(data.left)
     ends = jnp.repeat(jnp.cumsum(v) - v, v)
-    rows = jnp.repeat(keys(data.left), v).tolist(), (jnp.arange(len(ends)) - ends).tolist()
+    rows = (
+        jnp.repeat(keys(data.left), v).tolist(),
+        (jnp.arange(len(ends)) - ends).tolist(),
+    )
     arrays = [(chr(k), i) for k, i in zip(*rows, strict=True)]
     return Results(rdd.flatMapValues(range).collect(), arrays)
 
@@ -329,7 +338,9 @@ def main(cfg: Config) -> dict[str, float]:
         }
         same = [r.spark == r.arrays for r in found.values()]
         numbers[name] = float(sum(same))
-        child = [r.combined == r.spark for r in found.values() if r.combined is not None]
+        child = [
+            r.combined == r.spark for r in found.values() if r.combined is not None
+        ]
         if child:
             numbers[f"{name}/combined"] = float(sum(child))
         shown = str(found["notes", cfg.partitions[-1]].spark)

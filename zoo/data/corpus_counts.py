@@ -75,7 +75,9 @@ def encode(
         found = [place[word] for word in tokenise(written) if word in place]
         numbers.append(np.array(found, np.int32))
         lengths.append(len(found))
-    document = np.repeat(np.arange(first, first + len(lengths), dtype=np.int32), lengths)
+    document = np.repeat(
+        np.arange(first, first + len(lengths), dtype=np.int32), lengths
+    )
     word = np.concatenate(numbers) if numbers else document
     return np.stack([document, word], axis=1)
 

@@ -127,7 +127,11 @@ def _decoded(raw, path, place):
     try:
         return (raw.removeprefix(MARK) if place == 0 else raw).decode()
     except UnicodeDecodeError as error:
-        at = place + error.start + (len(MARK) if raw.startswith(MARK) and not place else 0)
+        at = (
+            place
+            + error.start
+            + (len(MARK) if raw.startswith(MARK) and not place else 0)
+        )
         raise DataError(
             f"{path}: byte {at} is not UTF-8 ({error.reason}); convert the file, as by "
             "`iconv -t utf-8`, or leave it out"

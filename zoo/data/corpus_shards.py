@@ -48,16 +48,16 @@ def write_piece(task, shared: Shared) -> dict[str, dict]:
     done = finished(folder, "shard", number)
     if done is not None:
         return done
-    found = {
-        "tokens": encode(read(piece, shared["documents"]), shared["place"], first)
-    }
+    found = {"tokens": encode(read(piece, shared["documents"]), shared["place"], first)}
     if "terms" in kinds:
         found["terms"] = terms(found["tokens"])
     if "pairs" in kinds:
         options = shared["window"], shared["seed"]
         found["pairs"] = pairs(found["tokens"], shared["stay"], *options)
     records = {kind: save(folder, kind, number, a) for kind, a in found.items()}
-    write_file(Path(folder, _name("shard", number, "json")), json.dumps(records).encode())
+    write_file(
+        Path(folder, _name("shard", number, "json")), json.dumps(records).encode()
+    )
     return records
 
 
@@ -79,7 +79,9 @@ def write_bucket(number: int, found: Keyed, shared: Shared) -> dict[str, dict]:
     rows = np.stack([keys // size, keys % size, counts], axis=1)
     folder = shared["folder"]
     records = {"cooccurrence": save(folder, "cooccurrence", number, rows)}
-    write_file(Path(folder, _name("bucket", number, "json")), json.dumps(records).encode())
+    write_file(
+        Path(folder, _name("bucket", number, "json")), json.dumps(records).encode()
+    )
     return records
 
 
@@ -97,7 +99,9 @@ def finished(folder: str, what: str, number: int) -> dict[str, dict] | None:
     """The records of a shard that is there and whole; None otherwise."""
     try:
         records = json.loads(Path(folder, _name(what, number, "json")).read_text())
-        whole = (sha256(Path(folder, r["name"])) == r["sha256"] for r in records.values())
+        whole = (
+            sha256(Path(folder, r["name"])) == r["sha256"] for r in records.values()
+        )
         return records if all(whole) else None
     except (OSError, ValueError):
         return None

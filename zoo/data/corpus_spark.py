@@ -125,5 +125,5 @@ class _failures:
         pass
 
     def __exit__(self, kind, error, _):
-        if kind is not None and kind.__module__.startswith("py4j"):
+        if kind is not None and kind.__module__.startswith(("py4j", "pyspark")):
             raise SparkError(f"Spark's job failed: {reason(error)}") from error

@@ -27,7 +27,9 @@ def missing() -> str:
     """What is not installed that Spark needs, and what to do; empty if nothing."""
     home = os.environ.get("JAVA_HOME")
     if not shutil.which(os.path.join(home, "bin", "java") if home else "java"):
-        where = f"in JAVA_HOME={home}" if home else "on the PATH, and JAVA_HOME is empty"
+        where = (
+            f"in JAVA_HOME={home}" if home else "on the PATH, and JAVA_HOME is empty"
+        )
         return (
             f"Spark needs Java 17 or newer, and there is none {where}; install one, "
             "such as Debian's openjdk-17-jre-headless"
