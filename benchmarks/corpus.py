@@ -6,8 +6,8 @@ it started hold at a moment (their proportional sets, sampled), the most of a ru
 time is that of `corpus.write`, with Spark already there. What both engines write is
 compared, file by file.
 
-The text is the embedded part, a tenth of the book; the whole of it is used where it
-lies as `moby_dick.txt` in $ZOO_DATA.
+The text is the embedded part, half of the book; the whole of it is used where it lies
+as `moby_dick.txt` in $ZOO_DATA.
 """
 
 import json

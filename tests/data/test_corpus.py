@@ -312,12 +312,11 @@ def test_damage_is_told(folder, tmp_path):
             read_corpus(out)
 
 
-@pytest.mark.parametrize("engine", ["local"])
-def test_text_that_cannot_be_read(folder, tmp_path, engine):
+def test_text_that_cannot_be_read(folder, tmp_path):
     """Nothing is written."""
     (folder / "in" / "a.txt").write_bytes(b"the sea\n" * 30 + b"the s\xe9a\n")
     with pytest.raises(DataError, match=r"a\.txt: byte 245 is not UTF-8 .*iconv"):
-        corpus.write(folder, tmp_path / "out", SETTINGS, engine=engine)
+        corpus.write(folder, tmp_path / "out", SETTINGS)
     assert [p.name for p in tmp_path.iterdir()] == ["text"]
 
 
@@ -347,6 +346,8 @@ def test_folders_of_others_are_left_alone(folder, tmp_path):
         with pytest.raises(DataError, match=f"{name}: holds something else"):
             corpus.write(folder, tmp_path / "out", SETTINGS)
         shutil.rmtree(tmp_path / name)
+    with pytest.raises(DataError, match="lies within .* whose files are read"):
+        corpus.write(folder, folder / "out", SETTINGS)
     with pytest.raises(DataError, match="no such folder"):
         corpus.count(tmp_path / "none")
 

@@ -150,6 +150,8 @@ def write(
     """
     out = Path(out).expanduser()
     writing = out.with_name(f"{out.name}.writing")
+    if out.resolve().is_relative_to(Path(folder).expanduser().resolve()):
+        raise DataError(f"{out}: lies within {folder}, whose files are read; move it")
     _free(out, MANIFEST)
     _free(writing, PLAN)
     with engine_of(engine, master, partitions) as runs:

@@ -9,6 +9,7 @@ renamed: if two workers write one shard, both write the same.
     shard-00003.json          last: rows and SHA-256 of these files; they are complete
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -117,21 +118,15 @@ def _name(kind, number, ending="npy"):
     return f"{kind}-{number:05d}.{ending}"
 
 
-class _temporary:
+@contextlib.contextmanager
+def _temporary(path: Path):
     """A name beside that of a file; renamed to it at the end, or nothing is left."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.writing")
-
-    def __enter__(self) -> Path:
-        return self.beside
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            os.replace(self.beside, self.path)
-        else:
-            self.beside.unlink(missing_ok=True)
+    beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.writing")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -10,6 +10,7 @@ are integers, so that the order in which they are added up does not matter, and 
 that is lost with its machine is run again elsewhere.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 
@@ -118,12 +119,12 @@ def _unless(results):
     return [result for _, result in results]
 
 
-class _failures:
+@contextlib.contextmanager
+def _failures():
     """Spark's own exceptions in one line."""
-
-    def __enter__(self):
-        pass
-
-    def __exit__(self, kind, error, _):
-        if kind is not None and kind.__module__.startswith(("py4j", "pyspark")):
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.startswith(("py4j", "pyspark")):
             raise SparkError(f"Spark's job failed: {reason(error)}") from error
+        raise
