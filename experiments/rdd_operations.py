@@ -149,14 +149,12 @@ def coalesce_and_repartition(sc, data, n) -> Results:
     """
     rdd = sc.parallelize(data.numbers, n)
     fewer, dealt = rdd.coalesce(2), rdd.repartition(2)
-    sizes = fewer.glom().map(len).collect()
-    found = sizes, dealt.getNumPartitions(), sorted(dealt.collect())
-    length, groups = len(data.numbers), min(n, 2)
-    starts = jnp.arange(n) * length // n  # of the parts in the list
-    part = jnp.searchsorted(starts, jnp.arange(length), side="right") - 1
+    sizes = lambda parts: parts.glom().map(len).collect()
+    found = sizes(fewer), dealt.getNumPartitions(), sorted(dealt.collect())
+    groups = min(n, 2)
     first = jnp.arange(groups) * n // groups  # of the parts that are put together
-    group = jnp.searchsorted(first, part, side="right") - 1
-    ours = jax.ops.segment_sum(jnp.ones_like(part), group, groups).tolist()
+    group = jnp.searchsorted(first, jnp.arange(n), side="right") - 1
+    ours = jax.ops.segment_sum(jnp.array(sizes(rdd)), group, groups).tolist()
     return Results(found, (ours, 2, jnp.sort(jnp.array(data.numbers)).tolist()))
 
 
