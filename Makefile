@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 REFERENCES ?= 1
+SPARK ?= $(if $(shell command -v java 2>/dev/null),1,0)
 WORKERS ?= 2
 ARGS ?=
 
@@ -11,10 +12,20 @@ comma := ,
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUN := $(VENV)/.installed-run
-ALL := $(VENV)/.installed-test-references
+
+ifeq ($(SPARK),0)
+EXTRA :=
+WITH :=
+else
+EXTRA := $(comma)spark
+WITH := -spark
+endif
+
+SOME := $(VENV)/.installed-test$(WITH)
+ALL := $(VENV)/.installed-test-references$(WITH)
 
 ifeq ($(REFERENCES),0)
-TEST := $(VENV)/.installed-test
+TEST := $(SOME)
 SELECT := --no-references
 else
 TEST := $(ALL)
@@ -30,7 +41,8 @@ JUNK := build dist *.egg-info .pytest_cache .ruff_cache
 help:
 	@echo 'make demo         build $(VENV) and run the main job'
 	@echo 'make test         style and tests; REFERENCES=0 leaves out torch, torchvision,'
-	@echo '                  timm, scikit-learn and the tests that compare with them'
+	@echo '                  timm, scikit-learn and the tests that compare with them;'
+	@echo '                  SPARK=0 installs no PySpark, as where no Java is'
 	@echo 'make test-all     the slow tests too, all compiled as users compile'
 	@echo 'make lint         ruff only'
 	@echo 'make acceptance   the figures that the project promises, as rows of results.csv'
@@ -40,7 +52,7 @@ help:
 	@echo 'make clean        remove $(VENV) and build products; runs/ stays'
 	@echo
 	@echo 'Variables: PYTHON=$(PYTHON) VENV=$(VENV) REFERENCES=$(REFERENCES)' \
-	    'WORKERS=$(WORKERS) ARGS=<more for the command>'
+	    'SPARK=$(SPARK) WORKERS=$(WORKERS) ARGS=<more for the command>'
 
 demo: $(RUN)
 	@$(BIN)/python -m experiments.compare_optimizers $(ARGS)
@@ -68,7 +80,8 @@ tables: $(RUN)
 # pyproject.toml or constraints.txt is newer. `.installing` stands while pip works:
 # where it is found at the start, an install was cut off, and pip may take a package
 # that is half there for a whole one, so the environment is built anew. Of the three
-# sets (run, test, all) each contains the one before.
+# sets (run, test, all) each contains the one before; the latter two have Spark where
+# there is Java, and their stamps say so.
 
 check_venv = if [ -n "$$(ls -A '$(VENV)' 2>/dev/null)" ] \
     && [ ! -e '$(VENV)/pyvenv.cfg' ] && [ ! -e '$(VENV)/.installing' ]; then \
@@ -95,11 +108,11 @@ endef
 $(RUN): pyproject.toml constraints.txt
 	$(call install,,)
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt
-	$(call install,[test$(comma)notebook],'$(RUN)')
+$(SOME): pyproject.toml constraints.txt
+	$(call install,[test$(comma)notebook$(EXTRA)],'$(RUN)')
 
 $(ALL): pyproject.toml constraints.txt
-	$(call install,[test$(comma)notebook$(comma)reference],'$(RUN)' '$(VENV)/.installed-test')
+	$(call install,[test$(comma)notebook$(comma)reference$(EXTRA)],'$(RUN)' '$(SOME)')
 
 # The newest versions that pyproject.toml admits, of everything, without the labels
 # that tell one build of the same version from another (torch 2.13.0+cpu).
@@ -107,7 +120,7 @@ constraints:
 	@set -e; rm -rf build/constraints; $(PYTHON) -m venv build/constraints; \
 	echo 'Installing the newest versions into build/constraints.'; \
 	build/constraints/bin/python -m pip --disable-pip-version-check install --quiet \
-	    --editable '.[test,notebook,reference,bench]'; \
+	    --editable '.[test,notebook,reference,bench,spark]'; \
 	build/constraints/bin/python -m pip --disable-pip-version-check freeze --all \
 	    --exclude zoo-jax --exclude pip > build/versions; \
 	{ echo '# Exact versions that CI ran. Written by `make constraints`.'; \

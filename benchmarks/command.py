@@ -38,6 +38,7 @@ OPTIMIZERS, PATHS = Entry("optimizers", parts="RIVALS"), Entry("paths")
 CONVOLUTION = Entry("convolution", parts="LAYERS")
 CONVNETS = Entry("convnets", parts="NETWORKS")
 CLASSICAL = Entry("classical", parts="ROWS")
+CORPUS = Entry("corpus")
 BENCHMARKS = {
     "training_step": Entry("training_step"),
     "loop": LOOP,
@@ -51,6 +52,7 @@ BENCHMARKS = {
     "recurrent": Entry("recurrent", parts="ROWS"),
     "vectors": Entry("vectors"),
     "decoding": Entry("decoding"),
+    "corpus": CORPUS,
 }
 ACCEPTANCE = {
     "fashion_mnist": Entry("accuracy", "full"),
@@ -74,6 +76,7 @@ ACCEPTANCE = {
     "optimizers": OPTIMIZERS,
     "paths": PATHS,
     "classical": CLASSICAL,
+    "corpus": CORPUS,
 }
 
 

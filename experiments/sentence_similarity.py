@@ -33,7 +33,7 @@ import optax
 
 import zoo
 from zoo.data import DataError, contexts, text, wordpiece, words
-from zoo.data.words import split
+from zoo.data.words import tokenise
 from zoo.sequence import nearest, word2vec
 from zoo.training.cli import run
 from zoo.training.report import Report
@@ -83,10 +83,10 @@ def main(cfg: Config) -> dict[str, float]:
     """
     if min(cfg.best, cfg.features, cfg.epochs) < 1:
         raise ValueError("best, features and epochs must be positive")
-    if not split(cfg.query):
+    if not tokenise(cfg.query):
         raise ValueError(f"query must have words, got {cfg.query!r}")
     every = text(cfg.file).split("\n")
-    places = [i for i, line in enumerate(every) if split(line)]
+    places = [i for i, line in enumerate(every) if tokenise(line)]
     if not places:
         raise ValueError(f"file must have lines with words, got none in {cfg.file}")
     lines = [every[i].strip() for i in places]
@@ -162,7 +162,7 @@ def _means(cfg):
     def encode(texts):
         vectors = np.zeros((len(texts), cfg.features), np.float32)
         for vector, written in zip(vectors, texts, strict=True):
-            known = [place[word] for word in split(written) if word in place]
+            known = [place[word] for word in tokenise(written) if word in place]
             vector += table[known].mean(0) if known else 0
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         return vectors / np.where(length > 0, length, 1)

@@ -15,7 +15,9 @@ that nothing else asks for torch. Elsewhere a test marks itself `reference` and 
 the reference inside.
 
 What can only be seen in a browser lies in a file that is collected where a Chromium is
-installed; where none is, the end of each run says that it was not run.
+installed; where none is, the end of each run says that it was not run. What needs
+Spark likewise, where there is Java and PySpark: those tests ask for `spark_context`,
+which they share, and run in one group.
 """
 
 import gc
@@ -60,10 +62,19 @@ gc.set_threshold(50_000, 20, 50)
 
 DEVICES = 8
 
+GROUPS = {"devices": "devices", "spark_context": "spark"}  # of who asks for a fixture
+
 collect_ignore = ["references.py"]  # support for tests, and it imports torch
 CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     collect_ignore.append("experiments/test_page_in_chromium.py")
+
+from zoo.data import spark  # noqa: E402
+
+NO_SPARK = spark.missing()
+OF_SPARK = ["data/test_corpus_spark.py", "experiments/test_rdd_operations.py"]
+if NO_SPARK:
+    collect_ignore += OF_SPARK
 
 jax.config.update("jax_num_cpu_devices", DEVICES)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -86,6 +97,10 @@ def pytest_terminal_summary(terminalreporter) -> None:
         text = (
             "no chromium here: tests/experiments/test_page_in_chromium.py was NOT run"
         )
+        terminalreporter.write_line(text, yellow=True)
+    if NO_SPARK:
+        left_out = ", ".join(f"tests/{name}" for name in OF_SPARK)
+        text = f"{NO_SPARK}: {left_out} and the notebook of Spark were NOT run"
         terminalreporter.write_line(text, yellow=True)
 
 
@@ -111,8 +126,11 @@ def pytest_collection_modifyitems(
         if is_parity(item.path.relative_to(config.rootpath)):
             item.add_marker(pytest.mark.reference)
         grouped = item.get_closest_marker("xdist_group")
-        if "devices" in getattr(item, "fixturenames", ()) and not grouped:
-            item.add_marker(pytest.mark.xdist_group("devices"))
+        for name in {"devices", "spark_context"} & set(
+            getattr(item, "fixturenames", ())
+        ):
+            if not grouped:
+                item.add_marker(pytest.mark.xdist_group(GROUPS[name]))
     if config.getoption("--no-references"):
         left_out = [item for item in items if item.get_closest_marker("reference")]
         if left_out:
@@ -135,3 +153,12 @@ def devices() -> list[jax.Device]:
     found = jax.devices("cpu")
     assert len(found) == DEVICES
     return found
+
+
+@pytest.fixture(scope="session")
+def spark_context():
+    """Spark, on two threads; who asks for it runs in the group "spark"."""
+    quick = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    found = spark.context("local[2]", {"spark.driver.extraJavaOptions": quick})
+    yield found
+    found.stop()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.data import DataError, contexts, read_vectors, words, write_vectors
-from zoo.data.words import around, kept, split
+from zoo.data.words import around, kept, tokenise
 
 
 def test_frequent_words_first():
@@ -15,7 +15,7 @@ def test_frequent_words_first():
     assert found.numbers.tolist() == [0, 1, 0, 3, 1, 0, 2]
     assert found.counts.tolist() == [3, 2, 1, 1]
     assert words("a b a b b c", least=2).numbers.tolist() == [1, 0, 1, 0, 0]
-    assert split("ne l’a-t-il 3rd x_y") == ["ne", "l’a", "t", "il", "rd", "x", "y"]
+    assert tokenise("ne l’a-t-il 3rd x_y") == ["ne", "l’a", "t", "il", "rd", "x", "y"]
 
 
 def test_what_stays():

@@ -416,6 +416,21 @@ CASES = {
             "gradients": "counts are integers",
         },
     ),
+    # keyed
+    "cogroup": Case(
+        F.cogroup,
+        draw(labels(6, 4), labels(5, 4)),
+        {"dtypes": "keys and places are integers", "gradients": "as its types"},
+    ),
+    "combine_by_key": Case(
+        lambda k, v: F.combine_by_key(k, v, lambda x: x, jnp.add),
+        draw(labels(6, 4), normal(6, 3)),
+    ),
+    "full_outer_join": Case(
+        lambda k, m: F.full_outer_join(k, m, 20),
+        draw(labels(6, 4), labels(5, 4)),
+        {"dtypes": "keys and places are integers", "gradients": "as its types"},
+    ),
     # losses
     "binary_cross_entropy": Case(
         lambda z, y, w: F.binary_cross_entropy(z, {"y": y, "weight": w}, 0.1),

@@ -6,7 +6,7 @@ import optax
 from gensim.models import KeyedVectors, Word2Vec
 
 from zoo.data import Words, contexts, read_vectors, text, write_vectors
-from zoo.data.words import kept, split
+from zoo.data.words import kept, tokenise
 from zoo.sequence import huffman, word2vec
 
 
@@ -22,7 +22,7 @@ def in_their_order(sentences, seed=1, **fields):
 
 def test_codes_and_what_stays():
     """Of 2,557 words, many equally frequent: every turn and node is the same."""
-    every = split(text("moby_dick"))
+    every = tokenise(text("moby_dick"))
     sentences = [every[i : i + 1000] for i in range(0, len(every), 1000)]
     fields = dict(vector_size=2, min_count=5, epochs=1, hs=1, negative=0, sample=1e-3)
     theirs, found = in_their_order(sentences, **fields)
@@ -57,7 +57,7 @@ def test_the_same_words_are_alike():
     Of five seeds, two of gensim's agree at 0.633, and ours with gensim's at 0.615 to
     0.622 (of CBOW 0.838, and 0.814 to 0.834). Theirs begin twice as wide.
     """
-    every = split(text("moby_dick"))[:24_000]
+    every = tokenise(text("moby_dick"))[:24_000]
     sentences = [every[i : i + 1000] for i in range(0, len(every), 1000)]
     fields = dict(vector_size=20, window=3, min_count=5, sample=1e-3, sg=1, epochs=8)
     fields |= dict(alpha=0.1, min_alpha=1e-4, negative=5)

@@ -1,5 +1,6 @@
 """Data: batches as a pure function of (seed, step), and data sets by name."""
 
+from zoo.data import corpus as corpus
 from zoo.data.aligned import Aligned as Aligned
 from zoo.data.aligned import Sentences as Sentences
 from zoo.data.aligned import aligned as aligned
@@ -9,6 +10,10 @@ from zoo.data.bags import Bags as Bags
 from zoo.data.bags import bags as bags
 from zoo.data.buckets import Bucketed as Bucketed
 from zoo.data.buckets import bucketed as bucketed
+from zoo.data.corpus_files import Corpus as Corpus
+from zoo.data.corpus_files import CountsSource as CountsSource
+from zoo.data.corpus_files import PairsSource as PairsSource
+from zoo.data.corpus_files import read_corpus as read_corpus
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError

@@ -13,8 +13,11 @@ and beside it there may lie a .tokens file with the words and a .titles file wit
 titles, a line each; without them words and documents are named by their numbers. The
 order of words in a document is lost: its tokens come in the order of that line.
 
-Any other file is text, a document a line. Its words are the longest runs of letters, in
-lower case; the vocabulary is all of them, sorted; a title is how its line begins.
+Any other file is text, a document a line. Its words are those of `words.tokenise`, runs
+of letters in lower case; the vocabulary is all of them, sorted; a title is how its line
+begins.
+
+A folder that `zoo.data.corpus` wrote is read too; its titles are numbers.
 
 References:
     Blei, Ng and Jordan, "Latent Dirichlet allocation", JMLR 2003,
@@ -22,19 +25,19 @@ References:
 """
 
 import io
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from zoo.data.corpus_files import is_corpus, read_corpus, tokens
 from zoo.data.formats import DataError, read_bytes
 from zoo.data.places import ASSETS
+from zoo.data.words import tokenise
 from zoo.errors import unknown
 
 NAMES = ("reuters",)
 TITLE = 60  # characters of a line of text that make a title
-LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class Bags(NamedTuple):
@@ -51,7 +54,7 @@ def bags(source: str | Path) -> Bags:
 
     Args:
         source: one of `NAMES`, the path of an .ldac file, or of a text file with a
-            document a line; each may be gzipped (.ldac.gz).
+            document a line; each may be gzipped (.ldac.gz). Or a counted corpus.
 
     Returns:
         The corpus. Documents may be empty; the corpus may not.
@@ -68,12 +71,17 @@ def bags(source: str | Path) -> Bags:
     if source in NAMES:
         return _ldac(ASSETS / f"{source}.ldac")
     path = Path(source).expanduser()
+    if is_corpus(path):
+        counted = read_corpus(path)
+        document, word = tokens(counted).T
+        titles = map(str, range(counted.documents))
+        return _bags(path, word, document, counted.names, titles)
     if not path.suffix:
         raise unknown("corpus", source, [*NAMES, "a path to .ldac or text"])
     if path.name.endswith((".ldac", ".ldac.gz")):
         return _ldac(path)
     lines = _lines(path)
-    found = [LETTERS.findall(line.lower()) for line in lines]
+    found = [tokenise(line) for line in lines]
     vocabulary, word = np.unique(
         np.array([w for words in found for w in words], str), return_inverse=True
     )

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.data.checks import whole_number
+from zoo.data.corpus_files import is_corpus, read_corpus, tokens
 from zoo.data.formats import DataError, read_bytes
 from zoo.data.gather import Batch
 from zoo.data.places import ASSETS
@@ -48,7 +49,8 @@ def text(source: str | Path) -> str:
 
     Args:
         source: one of `NAMES`, or the path of a text file in UTF-8, which may be
-            gzipped. Ends of lines become "\\n".
+            gzipped. Ends of lines become "\\n". Or a corpus that `zoo.data.corpus`
+            wrote: the words of its vocabulary, a document a line.
 
     Raises:
         ValueError: an unknown name.
@@ -61,6 +63,8 @@ def text(source: str | Path) -> str:
         path = ASSETS / f"{source}.txt.gz"
     else:
         path = Path(source).expanduser()
+        if is_corpus(path):
+            return _words_of(read_corpus(path))
         if not path.suffix:
             raise unknown("text", source, [*NAMES, "a path to a file like book.txt"])
     try:
@@ -221,6 +225,13 @@ def held_out(numbers: np.ndarray, batch_size: int, length: int, context: int) ->
     mask = places > counted[:, None]
     data = {"x": numbers[places], "y": numbers[places + 1], "mask": mask}
     return once(data, batch_size)
+
+
+def _words_of(corpus):
+    document, word = tokens(corpus).T
+    ends = np.searchsorted(document, np.arange(1, corpus.documents))
+    lines = (" ".join(corpus.names[w] for w in part) for part in np.split(word, ends))
+    return "\n".join(lines) + "\n"
 
 
 def _checked(numbers, length):

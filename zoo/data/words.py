@@ -45,10 +45,10 @@ class Words(NamedTuple):
     counts: np.ndarray  # int64 [V], how often each is in the text
 
 
-def split(written: str) -> list[str]:
+def tokenise(written: str) -> list[str]:
     """The words of a text, in lower case: runs of letters, with apostrophes within.
 
-    >>> split("Call me Ishmael. Don't!")
+    >>> tokenise("Call me Ishmael. Don't!")
     ['call', 'me', 'ishmael', "don't"]
     """
     return WORD.findall(written.lower())
@@ -72,20 +72,40 @@ def words(written: str, least: int = 5) -> Words:
     Words(numbers=array([0, 2, 1, 0, 2, 1, 0], dtype=int32), names=('a', 'is', 'rose'),
     counts=array([3, 2, 2]))
     """
-    least = whole_number("least", least, 1)
-    found = np.array(split(written), str)
+    found = np.array(tokenise(written), str)
     names, numbers, counts = np.unique(found, return_inverse=True, return_counts=True)
-    order = np.argsort(-counts, kind="stable")  # the names are sorted
+    order = ranked(counts, least)
+    place = np.full(len(names), -1, np.int32)
+    place[order] = np.arange(len(order))
+    numbers = place[numbers]
+    return Words(numbers[numbers >= 0], tuple(names[order].tolist()), counts[order])
+
+
+def ranked(counts: np.ndarray, least: int = 5) -> np.ndarray:
+    """The order of a vocabulary: the most frequent words first.
+
+    Args:
+        counts: how often each word is met, [V], the words in alphabetical order.
+        least: words that are met less often are left out.
+
+    Returns:
+        Places in `counts`; of equally frequent words the first in the alphabet first.
+
+    Raises:
+        ValueError: no word that is frequent enough.
+
+    >>> ranked(np.array([2, 7, 1, 2]), least=2)
+    array([1, 0, 3])
+    """
+    least = whole_number("least", least, 1)
+    order = np.argsort(-counts, kind="stable")
     order = order[counts[order] >= least]
     if not len(order):
         raise ValueError(
             f"written must have words that are met {least} times, got "
             f"{counts.max(initial=0)} times at most"
         )
-    place = np.full(len(names), -1, np.int32)
-    place[order] = np.arange(len(order))
-    numbers = place[numbers]
-    return Words(numbers[numbers >= 0], tuple(names[order].tolist()), counts[order])
+    return order
 
 
 def kept(counts: np.ndarray, sample: float = 1e-3) -> np.ndarray:
@@ -175,7 +195,11 @@ def contexts(
 
 
 def around(
-    text: np.ndarray, reach: np.ndarray, window: int, form: str = "skip-gram"
+    text: np.ndarray,
+    reach: np.ndarray,
+    window: int,
+    form: str = "skip-gram",
+    document: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every word of a text with those around it, in the order of the text.
 
@@ -184,6 +208,7 @@ def around(
         reach: words to each side that each word sees, from 1 to W, [N].
         window: W.
         form: `skip-gram` or `cbow`.
+        document: of each word, [N]; a window ends where a document does. None: one.
 
     Returns:
         x, int32 [rows, C], -1 where there is no word, and y, int32 [rows].
@@ -191,7 +216,10 @@ def around(
     offsets = np.delete(np.arange(-window, window + 1), window)  # [2 W]
     places = np.arange(len(text))[:, None] + offsets
     there = (places >= 0) & (places < len(text)) & (abs(offsets) <= reach[:, None])
-    beside = np.where(there, text[np.clip(places, 0, len(text) - 1)], -1)
+    places = np.clip(places, 0, len(text) - 1)
+    if document is not None:
+        there &= document[places] == document[:, None]
+    beside = np.where(there, text[places], -1)
     if form == "cbow":
         return beside.astype(np.int32), text.astype(np.int32)
     own = np.broadcast_to(text[:, None], beside.shape)[there]

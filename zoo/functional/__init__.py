@@ -112,6 +112,12 @@ from zoo.functional.initializers import lecun_uniform as lecun_uniform
 from zoo.functional.initializers import orthogonal as orthogonal
 from zoo.functional.initializers import xavier_normal as xavier_normal
 from zoo.functional.initializers import xavier_uniform as xavier_uniform
+from zoo.functional.keyed import Combined as Combined
+from zoo.functional.keyed import Grouped as Grouped
+from zoo.functional.keyed import Joined as Joined
+from zoo.functional.keyed import cogroup as cogroup
+from zoo.functional.keyed import combine_by_key as combine_by_key
+from zoo.functional.keyed import full_outer_join as full_outer_join
 from zoo.functional.losses import binary_cross_entropy as binary_cross_entropy
 from zoo.functional.losses import cross_entropy as cross_entropy
 from zoo.functional.losses import weighted as weighted
