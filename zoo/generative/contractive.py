@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from zoo.errors import unknown
 from zoo.generative.autoencoder import Autoencoder
-from zoo.generative.objective import Net, Objective, Value, error, mean
+from zoo.generative.objective import Net, Objective, Value, error, known
 
 METHODS = ("closed", "hutchinson")
 SLOPES = {  # f', as a function of f
@@ -59,7 +59,7 @@ def contractive(
         raise unknown("method", method, METHODS)
     if not isinstance(probes, int) or probes < 1:
         raise ValueError(f"probes must be a positive integer, got {probes!r}")
-    mean(jnp.zeros(()), likelihood)
+    known(likelihood)
 
     def value(net, x, keys):
         found = error(x, net.decode(net.encode(x)), likelihood)

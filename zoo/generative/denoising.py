@@ -18,7 +18,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from zoo.generative.objective import Objective, Value, error, mean
+from zoo.generative.objective import Objective, Value, error, known
 
 Damage = Callable[[jax.Array, jax.Array], jax.Array]  # key, one example -> damaged
 
@@ -67,7 +67,7 @@ def denoising(damage: Damage, likelihood: str = "gaussian") -> Objective:
     Raises:
         ValueError: an unknown likelihood.
     """
-    mean(jnp.zeros(()), likelihood)
+    known(likelihood)
 
     def value(net, x, keys):
         damaged = jax.vmap(damage)(keys, x)

@@ -66,6 +66,16 @@ ERRORS = {"gaussian": _gaussian, "bernoulli": _bernoulli}
 MEANS = {"gaussian": lambda y: y, "bernoulli": jax.nn.sigmoid}
 
 
+def known(likelihood: str) -> None:
+    """Refuses a likelihood where an objective is made, not at its first step.
+
+    Raises:
+        ValueError: an unknown likelihood.
+    """
+    if likelihood not in ERRORS:
+        raise unknown("likelihood", likelihood, ERRORS)
+
+
 def error(x: jax.Array, y: jax.Array, likelihood: str = "gaussian") -> jax.Array:
     """The error of a reconstruction, for each example.
 
@@ -80,8 +90,7 @@ def error(x: jax.Array, y: jax.Array, likelihood: str = "gaussian") -> jax.Array
     Raises:
         ValueError: an unknown likelihood; shapes that differ.
     """
-    if likelihood not in ERRORS:
-        raise unknown("likelihood", likelihood, ERRORS)
+    known(likelihood)
     if x.shape != y.shape:
         raise ValueError(f"y must be {list(x.shape)}, as x, got {list(y.shape)}")
     return ERRORS[likelihood](x, y).reshape(len(x), -1).sum(1)
@@ -93,8 +102,7 @@ def mean(y: jax.Array, likelihood: str = "gaussian") -> jax.Array:
     Raises:
         ValueError: an unknown likelihood.
     """
-    if likelihood not in MEANS:
-        raise unknown("likelihood", likelihood, MEANS)
+    known(likelihood)
     return MEANS[likelihood](y)
 
 
@@ -104,7 +112,7 @@ def reconstruction(likelihood: str = "gaussian") -> Objective:
     Raises:
         ValueError: an unknown likelihood.
     """
-    mean(jnp.zeros(()), likelihood)  # refuses the unknown here, not at the first step
+    known(likelihood)
 
     def value(net, x, keys):
         del keys

@@ -128,7 +128,7 @@ def elbo(
     Raises:
         ValueError: an unknown likelihood, a deviation or samples out of range.
     """
-    objective.mean(jnp.zeros(()), likelihood)
+    objective.known(likelihood)
     if not isinstance(deviation, jax.core.Tracer) and not deviation > 0:
         raise ValueError(f"deviation must be > 0, got {deviation}")
     if not isinstance(samples, int) or samples < 1:
