@@ -7,14 +7,14 @@ from zoo.data import numerals
 
 
 def test_numbers_from_two_files(tmp_path, capsys):
-    """Numbers below a hundred, of which a tenth is held out, from files."""
-    pairs = numerals(50, digits=2)
+    """Numbers below a thousand, of which a fifth is held out, from files."""
+    pairs = numerals(400, digits=3)
     for name, lines in zip(("digits.txt", "words.txt"), pairs, strict=True):
         (tmp_path / name).write_text("\n".join(lines) + "\n")
     cfg = Config(
         source=str(tmp_path / "digits.txt"), target=str(tmp_path / "words.txt"),
-        tests=8, steps=120, batch_size=16, buckets=2, features=16, beams=2,
-        learning_rate=3e-2, seeds=(0,), run=str(tmp_path / "run"),
+        tests=80, steps=160, batch_size=32, buckets=2, features=32, beams=2,
+        learning_rate=2e-2, seeds=(0,), run=str(tmp_path / "run"),
     )  # fmt: skip
     numbers = main(cfg)
     print(numbers)
