@@ -66,14 +66,16 @@ def test_levels_learn_on_what_those_below_give_and_carry_on():
 
 
 def test_dreams_have_the_right_means():
-    """Of two layers: p(v) is a sum over all states of the top machine."""
-    stack, n = machines(sizes=(3, 3, 2)), 20_000
+    """Of three machines: sums over all states of the top one and of the layer below."""
+    stack, n = machines(sizes=(3, 3, 3, 2)), 20_000
     keys = example_keys(jax.random.key(0), np.arange(n))
     found = np.asarray(jax.jit(lambda keys: dbn.generate(stack, keys, 40))(keys))
-    v = 1.0 * ((np.arange(8)[:, None] >> np.arange(3)) & 1)
-    low, top = (rbm.RBM(*map(np.float64, p)) for p in stack)
-    log_p = v @ top.b + np.logaddexp(0, v @ top.W + top.c).sum(1)  # of the top one
-    p = np.exp(log_p - log_p.max())
-    means = 1 / (1 + np.exp(-(v @ low.W.T + low.b)))
-    np.testing.assert_allclose(found.mean(0), p @ means / p.sum(), atol=0.01)
+    states = 1.0 * ((np.arange(8)[:, None] >> np.arange(3)) & 1)
+    low, middle, top = (rbm.RBM(*map(np.float64, p)) for p in stack)
+    down = lambda p, h: 1 / (1 + np.exp(-(h @ p.W.T + p.b)))
+    log_p = states @ top.b + np.logaddexp(0, states @ top.W + top.c).sum(1)
+    p = np.exp(log_p) / np.exp(log_p).sum()  # of the layer that the top one sees
+    bits = down(middle, states)[:, None]  # [8, 1, 3], given each state of that layer
+    given = np.where(states[None] == 1, bits, 1 - bits).prod(2)  # [8, 8]
+    np.testing.assert_allclose(found.mean(0), p @ given @ down(low, states), atol=0.01)
     assert found.std(0).min() > 0.01

@@ -147,10 +147,10 @@ def generate(
     """
     top = machines[-1]
     h = jnp.zeros((len(keys), top.c.shape[0]), top.W.dtype)
-    v, h = rbm.gibbs(top, keys, h, rounds)
+    _, h = rbm.gibbs(top, keys, h, rounds)
     mean = rbm.visible_mean(top, h)
-    for i, machine in enumerate(machines[-2::-1]):
-        draw = lambda key, p, i=i: jax.random.bernoulli(jax.random.fold_in(key, -i), p)
+    for i, machine in enumerate(machines[-2::-1], rounds + 1):  # after the rounds' keys
+        draw = lambda key, p, i=i: jax.random.bernoulli(jax.random.fold_in(key, i), p)
         v = jax.vmap(draw)(keys, mean).astype(mean.dtype)
         mean = rbm.visible_mean(machine, v)
     return mean
