@@ -21,8 +21,14 @@ import jax
 
 from zoo.functional.convolution import convolve
 from zoo.functional.pooling import max_pool, mean_pool
+from zoo.vision.inside import deconv_relu, guided_relu
 
-ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
+ACTIVATIONS = {
+    "relu": nn.relu,
+    "tanh": nn.tanh,
+    "deconv": deconv_relu,
+    "guided": guided_relu,
+}
 POOLS = {"max": max_pool, "mean": mean_pool}
 FIELDS = {"padding": ("SAME", "VALID"), "activation": ACTIVATIONS, "pool": POOLS}
 TINY = dict(maps=(2, 3), widths=(5,))  # the size that the tests run
@@ -36,7 +42,8 @@ class LeNet(nn.Module):
         maps: feature maps of the two convolutions.
         widths: units of the dense layers before the last.
         padding: of the first convolution: `SAME` or `VALID`; the second has none.
-        activation: `relu` or `tanh`.
+        activation: `relu` or `tanh`; `deconv` and `guided` are ReLUs with the backward
+            passes of `zoo.vision.inside`, to look at what was learned.
         activate_maps: False leaves it out after the convolutions, as Caffe does.
         pool: `max` or `mean`.
         fast: compute the convolutions by `zoo.functional.convolve`, which chooses a
