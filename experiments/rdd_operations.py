@@ -5,7 +5,7 @@ Run:    python -m experiments.rdd_operations
 
 Expect: each operation gives the same on 1, 2 and 7 partitions, and the same on arrays:
 sums of segments, sorted joins. Those that are folds or groups by key, seven of them,
-are written once more with combineByKey alone, and are equal too. EXPECT
+are written once more with combineByKey alone, and are equal too.
 
 An RDD is a list in parts on many machines. What is done to it must not depend on where
 it is cut: `aggregate` asks for two functions, one that takes a value in and one that
