@@ -20,6 +20,8 @@ from zoo.data import DataError, corpus, spark, text
 ROOT = Path(__file__).parents[2]
 SETTINGS = corpus.Settings(least=2, shard_bytes=3000)
 MASTER = "local[2]"
+# Of Java, and of all that it starts: short runs spend most of their time compiling.
+QUICK = os.environ | {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +113,7 @@ class Cluster:
         command = [home / "bin" / "spark-class", f"org.apache.spark.deploy.{name}"]
         command += ["--host", "127.0.0.1", "--webui-port", "0", *words]
         log = open(self.folder / f"{name}.log", "ab")
-        java = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-        env = os.environ | {"SPARK_HOME": str(home), "SPARK_DAEMON_JAVA_OPTS": java}
-        env |= {"SPARK_NO_DAEMONIZE": "1", "SPARK_LOCAL_IP": "127.0.0.1"}
+        env = QUICK | {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
         with log:
             self.processes.append(
                 subprocess.Popen(
@@ -161,9 +161,8 @@ def test_a_worker_is_killed(cluster, tmp_path):
     command = [sys.executable, "-m", "experiments.count_corpus", *shards]
     command += ["--text", tmp_path / "text", "--run", tmp_path / "run"]
     command += ["--engine", "spark", "--master", cluster.master, "--partitions", "20"]
-    driver = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    options = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    driver = subprocess.Popen(command, cwd=ROOT, env=QUICK, **options)
     try:
         writing = tmp_path / "run" / "corpus.writing"
         end = time.monotonic() + 240
