@@ -64,7 +64,8 @@ ARROWS = FAMILIES | {
     "zoo.generative_table": {"zoo.row", "zoo.generative"},
     "zoo.sequence_table": {"zoo.row", "zoo.sequence"},
     "zoo.vision_table": {"zoo.row", "zoo.vision"},
-    "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row"}
+    "zoo.learner_table": {*FAMILIES, *LEARNING},
+    "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row", "zoo.learner_table"}
     | {"zoo.generative_table", "zoo.sequence_table", "zoo.vision_table"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.card", "zoo.tables"},

@@ -1,0 +1,243 @@
+"""The rows of the learners, one of each kind, small; `zoo.catalog` lists them."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+import optim
+from zoo.classical import (
+    affinities,
+    boosting,
+    incremental_pca,
+    irls,
+    kmeans,
+    lda,
+    lda_parallel,
+    lda_variational,
+    mixture,
+    mlp,
+    pegasos,
+    perceptron,
+    sne,
+    som,
+    svm,
+)
+from zoo.functional.losses import cross_entropy
+from zoo.generative import (
+    autoencoder,
+    contractive,
+    dbn,
+    denoising,
+    objective,
+    predictive_sparse,
+    rbm,
+    recirculation,
+    sparse_autoencoder,
+    sparse_coding,
+    stacked,
+    vae,
+)
+from zoo.learner import Batch, Learner, supervised
+from zoo.metrics.classification import accuracy
+from zoo.sequence import language, truncated, word2vec
+
+
+class LearnerRow(NamedTuple):
+    """A kind of learner, small: what the tests hold to the promises of all learners.
+
+    Attributes:
+        build: (axis_name=None) -> Learner.
+        at: step -> a batch of 16 examples, as `at` of a stream.
+        exempt: promises that it cannot keep, each with its reason.
+    """
+
+    build: Callable[..., Learner]
+    at: Callable[[int], Batch]
+    exempt: dict[str, str] = {}
+
+
+def _supervised(axis_name: str | None = None) -> Learner:
+    return supervised(
+        mlp.MLP(**mlp.TINY, num_classes=3),
+        cross_entropy,
+        optim.sgd(0.1),
+        metrics={"accuracy": accuracy},
+        axis_name=axis_name,
+    )
+
+
+def _labelled(step: int) -> Batch:
+    rng = np.random.default_rng([0, step])
+    x = rng.normal(size=(16, 6, 5, 1)).astype(np.float32)
+    y = rng.integers(0, 3, 16).astype(np.int32)
+    return {"x": x, "y": y, "index": np.arange(16, dtype=np.int32)}
+
+
+def _of(make: Callable[..., Learner], *args, **fields) -> Callable[..., Learner]:
+    """A builder: of the parallel axis and nothing else."""
+    return lambda axis_name=None: make(*args, **fields, axis_name=axis_name)
+
+
+def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
+    """Batches of 16 examples with 4 features, a cloud for each class."""
+
+    def at(step: int) -> Batch:
+        rng = np.random.default_rng([2, step])
+        y = rng.permutation(np.arange(16) % classes).astype(np.int32)
+        x = rng.normal(size=(16, 4)) + apart * np.eye(4)[y]
+        index = np.arange(16, dtype=np.int32)
+        return {"x": x.astype(np.float32), "y": y, "index": index}
+
+    return at
+
+
+@functools.cache
+def _affinities(nearest: bool) -> Batch:
+    """The constant batch of an embedding: 16 points and their affinities."""
+    made = affinities.batch(_clouds(3, 4.0)(0)["x"], 4.0, nearest)
+    return jax.device_get(made)
+
+
+def _embedding(kind: str, method: str) -> LearnerRow:
+    """A row of `sne`; at a rate at which rounding does not grow."""
+    return LearnerRow(
+        _of(sne.learner, kind, rate=2.0, method=method, nodes=16),
+        lambda step: _affinities(method == "interpolation"),
+    )
+
+
+def _documents(step: int) -> Batch:
+    """16 documents of up to 5 of 6 words, the same at each step, in any order."""
+    del step
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 6, (16, 5))
+    x = np.where(np.arange(5) < rng.integers(0, 6, (16, 1)), x, -1)
+    index = rng.permutation(16)
+    return {"x": x.astype(np.int32), "index": index.astype(np.int32)}
+
+
+def _counts(step: int) -> Batch:
+    """The same documents as counts of words."""
+    batch = _documents(step)
+    counts = (batch["x"][..., None] == np.arange(6)).sum(1)
+    return batch | {"x": counts.astype(np.float32)}
+
+
+def _tokens(step: int) -> Batch:
+    """16 words of 4 documents, the same at each step."""
+    del step
+    word = np.random.default_rng(4).integers(0, 6, 16).astype(np.int32)
+    return {"word": word, "document": np.arange(16, dtype=np.int32) // 4}
+
+
+def _truncated(axis_name: str | None = None) -> Learner:
+    model = language.RecurrentLM(**{**language.TINY, "layers": 1})
+    return truncated.learner(
+        model, optim.sgd(0.1), metrics={"bits": language.bits}, axis_name=axis_name
+    )
+
+
+def _streams(step: int) -> Batch:
+    """Four more tokens of 16 streams, in any order; one begins anew."""
+    rng = np.random.default_rng([5, step])
+    x = rng.integers(0, 11, (16, 5)).astype(np.int32)
+    index = rng.permutation(16).astype(np.int32)
+    return {"x": x[:, :-1], "y": x[:, 1:], "index": index, "first": index == step}
+
+
+def _windows(step: int) -> Batch:
+    """16 rows of up to three words around one, of 7."""
+    rng = np.random.default_rng([6, step])
+    x = rng.integers(0, 7, (16, 3))
+    x = np.where(np.arange(3) < rng.integers(1, 4, (16, 1)), x, -1).astype(np.int32)
+    y = rng.integers(0, 7, 16).astype(np.int32)
+    return {"x": x, "y": y, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _word2vec(objective: str) -> LearnerRow:
+    """A row of `word2vec`."""
+    counts = np.array([40, 20, 12, 9, 5, 2, 1])
+    return LearnerRow(_of(word2vec.learner, counts, 4, 0.5, objective), _windows)
+
+
+def _pixels(step: int) -> Batch:
+    """16 examples of 6 values from 0 to 1, in any order."""
+    rng = np.random.default_rng([7, step])
+    x = rng.uniform(size=(16, 6)).astype(np.float32)
+    return {"x": x, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _coded(aim: objective.Objective | None = None, level: int | None = None):
+    """A row of an autoencoder of `_pixels`; None: of the sparse objective."""
+    deep = autoencoder.Autoencoder((6,), (4,) if level is None else (4, 3))
+
+    def build(axis_name: str | None = None) -> Learner:
+        told = aim or sparse_autoencoder.kl(0.1, 0.2, axis_name=axis_name)
+        if level is None:
+            return objective.learner(deep, told, optim.sgd(0.1), axis_name)
+        return stacked.level(deep, level, told, optim.sgd(0.1), axis_name)
+
+    return LearnerRow(build, _pixels)
+
+
+def _vae(axis_name: str | None = None) -> Learner:
+    model = vae.VAE((6,), (5,), 2)
+    return objective.learner(model, vae.elbo(), optim.sgd(0.01), axis_name)
+
+
+FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
+
+LEARNERS: dict[str, LearnerRow] = {
+    "autoencoder": _coded(objective.reconstruction()),
+    "autoencoder_contractive": _coded(contractive.contractive(0.1, "hutchinson")),
+    "autoencoder_denoising": _coded(denoising.denoising(denoising.masking(0.5))),
+    "autoencoder_sparse": _coded(),
+    "autoencoder_stacked": _coded(objective.reconstruction("bernoulli"), 1),
+    "boosting": LearnerRow(
+        _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
+        lambda step: _clouds(2, 0.5)(0),
+    ),
+    "boosting_newton": LearnerRow(
+        _of(boosting.learner, "softmax", 3, rounds=9, max_depth=2, form="newton"),
+        lambda step: _clouds(3, 0.5)(0),
+    ),
+    "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
+    "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
+    "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
+    "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
+    "kmeans": LearnerRow(_of(kmeans.learner, 3), lambda step: _clouds(3, 4.0)(0)),
+    "kmeans_minibatch": LearnerRow(_of(kmeans.minibatch, 3), _clouds(3, 4.0)),
+    "lda": LearnerRow(_of(lda.learner, 3, 6, 4), _tokens),
+    "lda_parallel": LearnerRow(_of(lda_parallel.learner, 3, 6), _documents),
+    "lda_variational": LearnerRow(_of(lda_variational.learner, 3), _counts),
+    "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
+    "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
+    "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "sne": _embedding("sne", "exact"),
+    "sne_symmetric": _embedding("symmetric", "exact"),
+    "predictive_sparse": LearnerRow(
+        _of(predictive_sparse.learner, 5, 0.1, optim.sgd(0.1)), _pixels
+    ),
+    "rbm": LearnerRow(_of(rbm.learner, 3, optim.sgd(0.1), k=2), _pixels),
+    "rbm_persistent": LearnerRow(
+        _of(rbm.learner, 3, optim.sgd(0.1), k=2, chains=16), _pixels
+    ),
+    "recirculation": LearnerRow(_of(recirculation.learner, 3, decay=0.01), _pixels),
+    "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
+    "som_batch": LearnerRow(
+        _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
+    ),
+    "sparse_coding": LearnerRow(_of(sparse_coding.learner, 5, 0.1), _pixels),
+    "supervised": LearnerRow(_supervised, _labelled),
+    "svm": LearnerRow(_of(svm.learner, pairs=2), lambda step: _clouds(2, 1.0)(0)),
+    "truncated": LearnerRow(_truncated, _streams),
+    "tsne": _embedding("tsne", "exact"),
+    "tsne_interpolation": _embedding("tsne", "interpolation"),
+    "vae": LearnerRow(_vae, _pixels),
+    "word2vec": _word2vec("negative"),
+    "word2vec_hierarchical": _word2vec("hierarchical"),
+}
