@@ -13,14 +13,14 @@ The second line learns from the whole dictionary, less 2,000 words: of these 0.6
 written without an error, at a phoneme error rate of 0.078 (seed 0; nine minutes of two
 busy cores; `spelling.right` and `spelling.errors` of benchmarks/results.csv).
 
-By default both learn from 6,600 words. They read the letters of a word and write its phonemes,
-without stress, one by one: a GRU that reads both ways, attention and a GRU that writes;
-and an encoder and a decoder of two layers each. They have about as many parameters, see
-the same batches, for as many steps, at the same rates, of which each has its best.
-The rate falls along half a cosine. Words are filled up to the longest, or, in buckets,
-to the longest of about their length: of the whole dictionary 12 % of the places are
-then padding, and not 56 %. Held-out words are drawn evenly; inflections of many are
-among those learned.
+By default both learn from 6,600 words. They read the letters of a word and write its
+phonemes, without stress, one by one: a GRU that reads both ways, attention and a GRU
+that writes; and an encoder and a decoder of two layers each. They have about as many
+parameters, see the same batches, for as many steps, at the same rates, of which each
+has its best. The rate falls along half a cosine. Words are filled up to the longest,
+or, in buckets, to the longest of about their length: of the whole dictionary 12 % of
+the places are then padding, and not 56 %. Held-out words are drawn evenly; inflections
+of many are among those learned.
 
     error rate   insertions, deletions and substitutions that turn what was written into
                  the phonemes, by the number of phonemes
