@@ -1,4 +1,4 @@
-"""What the experiment on the Spatial Transformer claims, with fewer steps."""
+"""What the experiment on the Spatial Transformer claims; at full length where slow."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,21 @@ import pytest
 from experiments.spatial_transformer import Config, main
 
 
-def test_the_net_that_puts_digits_straight_reads_them_better(tmp_path, capsys):
-    small = dict(steps=120, batch_size=32, rates=(3e-3,), copies=2, seeds=2)
-    numbers = main(Config(**small, run=str(tmp_path)))
-    of = lambda net: np.array([numbers[f"{net}/{seed}"] for seed in range(2)])
+@pytest.mark.slow  # three minutes of a core: a few steps do not tell the nets apart
+def test_the_net_that_puts_digits_straight_reads_them_better(tmp_path):
+    numbers = main(Config(run=str(tmp_path)))
+    of = lambda net: np.array([numbers[f"{net}/{seed}"] for seed in range(5)])
     with_it, *rivals = map(of, ("with transformer", "without", "without, wider"))
-    assert (with_it > np.maximum(*rivals) + 0.03).all(), (with_it, rivals)
-    assert numbers["spread/after"] < numbers["spread/before"]
+    assert sum(with_it > np.maximum(*rivals) + 0.05) >= 4, (with_it, rivals)
+    assert numbers["spread/after"] < numbers["spread/before"] - 0.05
+
+
+def test_both_have_as_many_parameters_and_are_reported(tmp_path, capsys):
+    small = dict(steps=10, batch_size=16, rates=(3e-3,), copies=1, seeds=1)
+    numbers = main(Config(**small, run=str(tmp_path)))
     sizes = [numbers[f"{n}/parameters"] for n in ("with transformer", "without, wider")]
     assert sizes == pytest.approx([27_360] * 2, rel=0.02)
+    assert 0.8 < numbers["spread/before"] < 1  # turned and moved
     assert f"{numbers['without/0']:.3f}" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("<figure") == 1 and page.count("<table") == 1

@@ -8,15 +8,15 @@ from experiments.transfer import Config, main
 
 def test_a_near_task_helps_and_is_forgotten_where_layers_are_free(tmp_path, capsys):
     small = dict(sources=("digits", "scrambled"), learns=("all", "head"), sizes=(5,))
-    steps = dict(first_steps=200, steps=50, batch_size=16, rates=(3e-3,))
+    steps = dict(first_steps=200, steps=50, batch_size=16, rates=(3e-3,), seeds=2)
     numbers = main(Config(**small, **steps, run=str(tmp_path)))
-    of = lambda kind: np.array([numbers[f"{kind}/5/{seed}"] for seed in range(5)])
+    of = lambda kind: np.array([numbers[f"{kind}/5/{seed}"] for seed in range(2)])
     near, scratch, far = map(of, ("digits/all", "scratch", "scrambled/all"))
-    assert sum(near > scratch) >= 4, (near, scratch)
-    assert sum(near > far) >= 4, (near, far)
-    lost = lambda kind: [numbers[f"{kind}/5/forgotten/{seed}"] for seed in range(5)]
-    assert lost("digits/head") == [0] * 5  # what is frozen stays, to the bit
-    assert sum(loss > 0.05 for loss in lost("digits/all")) >= 4, lost("digits/all")
+    assert (near > scratch).all(), (near, scratch)
+    assert (near > far).all(), (near, far)
+    lost = lambda kind: [numbers[f"{kind}/5/forgotten/{seed}"] for seed in range(2)]
+    assert lost("digits/head") == [0] * 2  # what is frozen stays, to the bit
+    assert min(lost("digits/all")) > 0.05, lost("digits/all")
     assert f"{near.mean():.3f}" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("<figure") == 2 and page.count("<table") == 1
