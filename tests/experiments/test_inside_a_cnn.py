@@ -7,14 +7,14 @@ from experiments.inside_a_cnn import Config, hide, main
 
 
 def test_what_is_salient_matters_and_what_is_made_up_excites(tmp_path, capsys):
-    small = dict(steps=100, ascent=60, batch_size=25, learning_rate=2e-3)
+    small = dict(steps=100, ascent=60, batch_size=25, learning_rate=2e-3, seeds=2)
     numbers = main(Config(**small, channels=(3,), run=str(tmp_path)))
-    of = lambda name: np.array([numbers[f"{name}/{seed}"] for seed in range(5)])
+    of = lambda name: np.array([numbers[f"{name}/{seed}"] for seed in range(2)])
     own, another, chance = map(of, ("hidden, its own", "hidden, another's",
                                     "hidden, by chance"))  # fmt: skip
-    assert sum(own < np.minimum(another, chance)) >= 4, (own, another, chance)
-    assert (another - own).mean() > 0.03, (own, another)
-    assert sum(of("above") == 10) >= 4, of("above")
+    assert (own < np.minimum(another, chance) - 0.01).all(), (own, another, chance)
+    assert (chance - own).mean() > 0.05, (own, chance)
+    assert (of("above") == 10).all(), of("above")
     assert numbers["outside"] == 0
     assert f"{own[0]:.4g}" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
