@@ -77,6 +77,7 @@ ACCEPTANCE = {
     "paths": PATHS,
     "classical": CLASSICAL,
     "corpus": CORPUS,
+    "corpus_killed": Entry("corpus", "killed"),
 }
 
 

@@ -27,7 +27,8 @@ SIZES = (25, 50, 100, 200)  # MB
 ENGINES = ("local", "spark")
 MASTER = "local[2]"
 PARTS = ("speed", "growth", "memory", "memory_growth")
-NAMES = ("corpus.same", *(f"corpus.{e}.{part}" for e in ENGINES for part in PARTS))
+NAMES = ("corpus.same", "corpus.killed")
+NAMES = (*NAMES, *(f"corpus.{e}.{part}" for e in ENGINES for part in PARTS))
 
 
 def measure() -> list[Figure]:
@@ -91,6 +92,26 @@ def measure() -> list[Figure]:
             ),
         ]
     return figures
+
+
+def killed() -> list[Figure]:
+    """Files that differ after one of two workers of a cluster was killed."""
+    from tests.data import test_corpus_spark
+
+    with tempfile.TemporaryDirectory() as folder:
+        written, total, found, expected = test_corpus_spark.killed(Path(folder))
+    assert 0 < written < total, "it ended before the worker was killed"
+    differ = [n for n in found.keys() | expected if found.get(n) != expected.get(n)]
+    return [
+        Figure(
+            name="corpus.killed",
+            what=f"files of {len(expected)} that differ from those of one process, one "
+            f"of two workers of a cluster killed at shard {written} of {total}",
+            value=len(differ),
+            unit="files",
+            claim="value == 0",
+        )
+    ]
 
 
 def run(engine: str, text: str, out: str) -> None:

@@ -5,8 +5,8 @@ Run:    python -m experiments.rdd_operations
 
 Expect: each operation gives the same on 1, 2 and 7 partitions, and the same on arrays:
 sums of segments, sorted joins. Those that are folds or groups by key, seven of them,
-are written once more with combineByKey alone, and are equal too. It takes about a minute
-of two cores.
+are written once more with combineByKey alone, and are equal too. It takes about a
+minute of two cores.
 
 An RDD is a list in parts on many machines. What is done to it must not depend on where
 it is cut: `aggregate` asks for two functions, one that takes a value in and one that
@@ -31,10 +31,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo import functional
 from zoo.data import spark, text
 from zoo.data.words import tokenise
-from zoo.functional import cogroup as grouped
-from zoo.functional import combine_by_key, full_outer_join
 from zoo.training import figures
 from zoo.training.cli import run
 from zoo.training.report import Report
@@ -68,6 +67,11 @@ class Results(NamedTuple):
     arrays: Any
     combined: Any = None  # by combineByKey, where it is its child
 
+
+grouped = jax.jit(functional.cogroup)
+joined = jax.jit(functional.full_outer_join, static_argnums=2)
+combined_by_key = jax.jit(functional.combine_by_key, static_argnums=(2, 3))
+itself, last = (lambda value: value), (lambda a, b: b)
 
 NOTES = Data([1, 2, 3, 4], [("a", 1), ("b", 4)], [("a", 2), ("c", 8)])
 
@@ -192,9 +196,7 @@ def collect(sc, data, n) -> Results:
 def collect_as_map(sc, data, n) -> Results:
     """A dict, in which the last value of a key counts."""
     rdd = sc.parallelize(data.left, n)
-    take = lambda value: value
-    last = lambda a, b: b
-    found = combine_by_key(keys(data.left), values(data.left), take, last)
+    found = combined_by_key(keys(data.left), values(data.left), itself, last)
     return Results(rdd.collectAsMap(), named(found))
 
 
@@ -223,7 +225,7 @@ def count_by_key(sc, data, n) -> Results:
     one, more = (lambda value: 1), (lambda a, value: a + 1)
     combined = rdd.combineByKey(one, more, operator.add).collectAsMap()
     ones = jnp.ones(len(data.left), jnp.int32)
-    arrays = combine_by_key(keys(data.left), ones, lambda v: v, jnp.add)
+    arrays = combined_by_key(keys(data.left), ones, itself, jnp.add)
     return Results(dict(rdd.countByKey()), named(arrays), combined)
 
 
@@ -231,8 +233,8 @@ def count_by_value(sc, data, n) -> Results:
     """How many of each value."""
     rdd = sc.parallelize(data.numbers, n)
     one, more = (lambda value: 1), (lambda a, value: a + 1)
-    itself = rdd.map(lambda value: (value, None))
-    combined = itself.combineByKey(one, more, operator.add).collectAsMap()
+    alone = rdd.map(lambda value: (value, None))
+    combined = alone.combineByKey(one, more, operator.add).collectAsMap()
     found = jnp.unique(jnp.array(data.numbers), return_counts=True)
     arrays = dict(zip(*(a.tolist() for a in found), strict=True))
     return Results(dict(rdd.countByValue()), arrays, combined)
@@ -273,8 +275,8 @@ def full_outer_join_of_two(sc, data, n) -> Results:
     pairs = lambda ab: [(a, b) for a in ab[0] or [None] for b in ab[1] or [None]]
     both = tagged.combineByKey(lambda v: v, add, add).flatMapValues(pairs)
     k, m = keys(data.left), keys(data.right)
-    size = int(full_outer_join(k, m, 1).size)  # how much room it needs
-    rows = full_outer_join(k, m, size)
+    size = int(joined(k, m, 1).size)  # how much room it needs
+    rows = joined(k, m, size)
     value = lambda pairs, i: None if i < 0 else pairs[i][1]
     columns = (a.tolist() for a in rows[:3])
     arrays = [

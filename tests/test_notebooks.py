@@ -14,7 +14,7 @@ from zoo.data.spark import missing
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 IMPORTS = {
-    *("zoo", "optim"),
+    *("zoo", "optim", "pathlib"),
     *("jax", "numpy", "matplotlib", "optax", "flax", "scipy"),
 }
 SECONDS = 300  # for a cell
