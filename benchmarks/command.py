@@ -70,6 +70,7 @@ ACCEPTANCE = {
     "spelling": Entry("spelling", "whole"),
     "char_lm": Entry("characters"),
     "rbm": Entry("boltzmann"),
+    "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
     "sweep": SWEEP,

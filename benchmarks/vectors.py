@@ -17,7 +17,7 @@ import optax
 from benchmarks.results import Figure
 from benchmarks.timing import interleaved
 from zoo.data import Words, contexts, text
-from zoo.data.words import split
+from zoo.data.words import tokenise
 from zoo.sequence import word2vec
 
 NAMES = ("vectors.word2vec",)
@@ -29,7 +29,7 @@ def measure() -> list[Figure]:
     """One figure; see the module."""
     from gensim.models import Word2Vec  # late: a reference
 
-    every = split(text("moby_dick"))
+    every = tokenise(text("moby_dick"))
     sentences = [every[i : i + 1000] for i in range(0, len(every), 1000)]
     fields = dict(vector_size=FEATURES, window=WINDOW, negative=NEGATIVE, sg=1)
     fields |= dict(min_count=5, sample=1e-3, alpha=RATES[0], min_alpha=RATES[1])
