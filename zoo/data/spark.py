@@ -16,6 +16,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import warnings
 from typing import Any
 
 
@@ -67,7 +68,9 @@ def context(master: str = "local[*]", settings: dict[str, str] | None = None) ->
         conf.set(name, value)
     with tempfile.TemporaryFile() as log:
         try:
-            with _stderr_to(log):
+            with _stderr_to(log), warnings.catch_warnings():
+                # JAX warns of a fork; this one becomes Java at once.
+                warnings.filterwarnings("ignore", r"os\.fork\(\) was called")
                 found = SparkContext.getOrCreate(conf)
                 found.setLogLevel("OFF")
         except Exception as error:  # of Java, of its gateway, of the network
