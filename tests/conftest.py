@@ -143,8 +143,9 @@ _ran = itertools.count(1)
 
 def pytest_runtest_teardown() -> None:
     """Compiled programs are kept as long as the process: by and by, gigabytes."""
-    if next(_ran) % 400 == 0:
+    if next(_ran) % 200 == 0:
         jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
