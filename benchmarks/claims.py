@@ -4,38 +4,80 @@ Each runs as it does from the command line, with its defaults. Tests run the sam
 experiments shorter, or are marked slow.
 """
 
+import importlib
 import tempfile
+from collections.abc import Callable
+from typing import NamedTuple
 
 from benchmarks.results import Figure
-from experiments import spatial_transformer
 
 SEEDS = range(5)
 
 
-def turned_digits(run: str) -> Figure:
-    """The net with a Spatial Transformer against both without, by 0.05 at least."""
-    found = spatial_transformer.main(spatial_transformer.Config(run=run))
-    nets = ("with transformer", "without", "without, wider")
-    each = [[found[f"{net}/{seed}"] for net in nets] for seed in SEEDS]
-    told = "; ".join(" ".join(f"{value:.3f}" for value in row) for row in each)
-    return Figure(
-        name="claims.spatial_transformer",
-        what="seeds of five on which digits turned and moved are read better by 0.05 "
-        f"({', '.join(nets)}: {told})",
-        value=sum(row[0] > max(row[1:]) + 0.05 for row in each),
-        unit="seeds",
-        claim="value >= 4",
-    )
+class Claim(NamedTuple):
+    """Of an experiment.
+
+    Attributes:
+        what: for a reader, after "seeds of five on which".
+        of: the numbers that it is about, by `main`'s names, without the seed.
+        holds: whether, from these numbers of one seed, in that order.
+    """
+
+    what: str
+    of: tuple[str, ...]
+    holds: Callable[..., bool]
 
 
-CLAIMS = {"spatial_transformer": turned_digits}
+CLAIMS = {
+    "batch_normalization": Claim(
+        "a normalized net learns at rates at which else it does not",
+        ("with/through", "without/through", "with/0.3", "without/0.3"),
+        lambda many, few, some, none: many > few and some > none + 0.5,
+    ),
+    "degradation": Claim(
+        "56 layers train worse than 20 by 0.5, with shortcuts by 0.25 at most",
+        ("plain/3", "plain/9", "residual/3", "residual/9"),
+        lambda plain, deep, short, cut: deep > plain + 0.5 and cut < short + 0.25,
+    ),
+    "dirac": Claim(
+        "a DiracNet of 54 layers trains better than a plain net by 0.2",
+        ("dirac", "plain"),
+        lambda dirac, plain: dirac < plain - 0.2,
+    ),
+    "model_averaging": Claim(
+        "the mean of a path of weights is better than its end",
+        ("path", "last", "path/loss", "last/loss"),
+        lambda path, last, loss, end: path > last and loss < end,
+    ),
+    "overfitting": Claim(
+        "dropout and augmentation together lower loss and gap on the test set",
+        ("nothing/loss", "both/loss", "nothing/gap", "both/gap"),
+        lambda loss, less, gap, small: less < loss and small < gap - 0.03,
+    ),
+    "spatial_transformer": Claim(
+        "digits turned and moved are read better by 0.05 with a Spatial Transformer",
+        ("with transformer", "without", "without, wider"),
+        lambda found, *others: found > max(others) + 0.05,
+    ),
+}
 NAMES = tuple(f"claims.{name}" for name in CLAIMS)
 
 
 def measure(*names: str) -> list[Figure]:
     """A figure for each experiment, or for each that is named."""
-    figures = []
-    for name in names or CLAIMS:
-        with tempfile.TemporaryDirectory() as folder:
-            figures.append(CLAIMS[name](folder))
-    return figures
+    return [_figure(name, CLAIMS[name]) for name in names or CLAIMS]
+
+
+def _figure(name, claim):
+    module = importlib.import_module(f"experiments.{name}")
+    with tempfile.TemporaryDirectory() as folder:
+        found = module.main(module.Config(run=folder))
+    each = [[found[f"{key}/{seed}"] for key in claim.of] for seed in SEEDS]
+    told = "; ".join(" ".join(f"{value:.3g}" for value in row) for row in each)
+    return Figure(
+        name=f"claims.{name}",
+        what=f"seeds of five on which {claim.what} ({', '.join(claim.of)}: {told})",
+        value=sum(bool(claim.holds(*row)) for row in each),
+        unit="seeds",
+        claim="value >= 4",
+    )
