@@ -2,6 +2,7 @@
 
 from zoo.row import Row
 from zoo.vision_table.classic import CLASSIC
+from zoo.vision_table.dense import DENSE
 from zoo.vision_table.mobile import MOBILE
 from zoo.vision_table.moving import MOVING
 from zoo.vision_table.residual import RESIDUAL
@@ -11,6 +12,7 @@ from zoo.vision_table.tokens import TOKENS
 VISION: dict[str, Row] = {
     **CLASSIC,
     **RESIDUAL,
+    **DENSE,
     **MOBILE,
     **TOKENS,
     **MOVING,
