@@ -75,7 +75,7 @@ def combine_by_key(
     Raises:
         ValueError: keys that are not integers [N], or values of another number.
 
-    >>> Combined(k, v, n) = combine_by_key(jnp.array([5, 3, 5]), jnp.array([1, 1, 2]),
+    >>> k, v, n = combine_by_key(jnp.array([5, 3, 5]), jnp.array([1, 1, 2]),
     ...     lambda v: v, jnp.add)
     >>> k[:n].tolist(), v[:n].tolist()
     ([3, 5], [1, 3])
