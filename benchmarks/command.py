@@ -69,6 +69,7 @@ ACCEPTANCE = {
     "g2p": Entry("spelling"),
     "spelling": Entry("spelling", "whole"),
     "char_lm": Entry("characters"),
+    "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),

@@ -6,12 +6,10 @@ it started hold at a moment (their proportional sets, sampled), the most of a ru
 time is that of `corpus.write`, with Spark already there. What both engines write is
 compared, file by file.
 
-The text is the embedded part, half of the book; the whole of it is used where it lies
-as `moby_dick.txt` in $ZOO_DATA.
+The text is the whole book or its embedded half, see benchmarks/book.py.
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.book import book
 from benchmarks.isolated import ROOT
 from benchmarks.results import Figure
 
@@ -126,13 +125,7 @@ def run(engine: str, text: str, out: str) -> None:
 
 
 def _repeated(folder, size):
-    own = Path(os.environ.get("ZOO_DATA", ""), "moby_dick.txt")
-    if own.is_file():
-        written = own.read_bytes()
-    else:
-        from zoo.data import text
-
-        written = text("moby_dick").encode()
+    written = book().encode()
     folder.mkdir()
     with open(folder / "text.txt", "wb") as file:
         for _ in range(-(-size // len(written))):

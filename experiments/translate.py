@@ -13,9 +13,10 @@ four buckets. It takes 50 seconds of a CPU core.
 Numbers below a million are read digit by digit and said in words: 4 7 0 5, four
 thousand seven hundred five. A GRU reads both ways, attention looks back at the digits,
 and a GRU writes the words, of which it has 30; held-out numbers are among none that are
-learned from. With two files, whose lines are translations of each other, words are what
-stands between spaces. Sentences of about one length are read together (`zoo.data.
-bucketed`), so that little of what is computed is padding.
+learned from. With two files, whose lines are translations of each other, or the folders
+of two SWORD modules, whose verses are, words are what stands between spaces. Sentences
+of about one length are read together (`zoo.data.bucketed`), so that little of what is
+computed is padding.
 
     BLEU     of all held-out sentences together, up to 4-grams, from 0 to 1
     exact    share of them that are written word by word as they stand
@@ -53,7 +54,8 @@ class Config:
     """Flags.
 
     Attributes:
-        source: path of a text file, a sentence a line; None: numbers.
+        source: path of a text file, a sentence a line, or the folder of a SWORD
+            module; None: numbers.
         target: path of its translation, line by line.
         examples: numbers that are made, held-out ones included.
         least: words that are met less often are not known.

@@ -39,6 +39,7 @@ from zoo.data.stream import once as once
 from zoo.data.stream import standardize as standardize
 from zoo.data.stream import to_float as to_float
 from zoo.data.stream import zipped as zipped
+from zoo.data.sword import read_sword as read_sword
 from zoo.data.tabular import Table as Table
 from zoo.data.tabular import tabular as tabular
 from zoo.data.tasks import Task as Task

@@ -19,6 +19,7 @@ import numpy as np
 
 from zoo.data.checks import whole_number
 from zoo.data.formats import DataError, read_bytes
+from zoo.data.sword import read_sword
 from zoo.data.tasks import END, filled, told
 
 UNKNOWN = 3
@@ -64,13 +65,16 @@ def aligned(source: str | Path, target: str | Path) -> Aligned:
     """Two text files, of which the lines are translations of each other.
 
     Args:
-        source: path of a text file in UTF-8, a sentence a line; it may be gzipped.
-        target: likewise, as many lines.
+        source: path of a text file in UTF-8, a sentence a line; it may be gzipped. Or
+            the folder of a SWORD module, whose verses are aligned by their numbers.
+        target: likewise, as many lines; or a folder.
 
     Raises:
         DataError: a file that is missing, is no text or is empty; unequal numbers of
-            lines; a line without a word.
+            lines; a line without a word; modules without a verse in common.
     """
+    if all(Path(path).expanduser().is_dir() for path in (source, target)):
+        return _verses(source, target)
     sides = [_lines(path) for path in (source, target)]
     counts = [len(lines) for lines in sides]
     if counts[0] != counts[1]:
@@ -170,6 +174,14 @@ def _below(number: int) -> list[str]:
         said.append(TENS[rest // 10 - 2])
         rest %= 10
     return [*said, ONES[rest]] if rest else said
+
+
+def _verses(source, target) -> Aligned:
+    sides = [read_sword(folder) for folder in (source, target)]
+    shared = [place for place in sides[1] if place in sides[0]]
+    if not shared:
+        raise DataError(f"{source} and {target} have no verse in common")
+    return Aligned(*(tuple(side[place] for place in shared) for side in sides))
 
 
 def _lines(path: str | Path) -> list[str]:
