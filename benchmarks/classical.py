@@ -267,7 +267,7 @@ def _tsne_fashion(n):
     train = zoo.data.load("fashion_mnist").train
     x = np.float32(train["x"][:n]).reshape(n, -1) / 255
     batch = affinities.batch(jnp.asarray(x), 30.0, nearest=True)
-    rest = batch["p"], batch["near"], batch["plogp"], 512
+    rest = *(batch[name] for name in ("p", "near", "row", "plogp")), 512
 
     def kl(y):
         return sne_interpolation.objective(y, *rest)

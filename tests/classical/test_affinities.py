@@ -121,9 +121,9 @@ def test_more_duplicates_than_the_perplexity():
 
 
 def full(made, n):
-    """The matrix that sparse rows stand for."""
+    """The matrix that pieces of sparse rows stand for."""
     p = np.zeros((n, n))
-    np.add.at(p, (np.arange(n)[:, None], np.asarray(made.near)), np.asarray(made.p))
+    np.add.at(p, (np.asarray(made.row)[:, None], made.near), np.asarray(made.p))
     return p
 
 
@@ -152,8 +152,8 @@ def test_sparse_is_of_the_nearest(k):
     np.testing.assert_allclose(full(made, 40), (one + one.T) / 80, rtol=1e-9)
     np.testing.assert_allclose(perplexities(rows), 4, rtol=1e-9)
     p, columns = np.asarray(made.p), np.asarray(made.near)
-    assert p.shape[1] == ((one + one.T) > 0).sum(1).max() and columns.dtype == np.int32
-    itself = columns == np.arange(40)[:, None]
+    assert (p > 0).sum() == ((one + one.T) > 0).sum() and columns.dtype == np.int32
+    itself = columns == np.asarray(made.row)[:, None]
     assert (p[itself] == 0).all() and (p[~itself] > 0).all()
     np.testing.assert_allclose(np.asarray(made.plogp_sne).sum(), -np.log(4 * 40))
 
@@ -172,8 +172,21 @@ def test_what_has_no_weight_takes_no_place():
     """Two far clouds of 5: of the 9 neighbours of a point 5 have p = 0, in float32."""
     x = np.float32(points(10, 2) + 1e4 * (np.arange(10)[:, None] % 2))
     made = affinities.sparse(x, 2.0, k=9)
-    assert made.p.shape == (10, 4)
+    assert (np.asarray(made.p) > 0).sum() == 10 * 4
     np.testing.assert_allclose(np.asarray(made.p).sum(), 1, rtol=1e-6)
+
+
+def test_pieces_are_whole_and_in_order():
+    """A hub in the middle has many entries, and each of 64 devices as many pieces."""
+    x = np.concatenate([np.zeros((1, 40)), np.eye(40), 2 + np.eye(40)])
+    made = jax.device_get(affinities.sparse(np.float32(x), 2.0, k=3))
+    row, entries = made.row, (made.p > 0).sum(1)
+    assert len(row) % 64 == 0 and (np.diff(row) >= 0).all() and row[-1] == 80
+    of_hub = entries[row == 0]
+    assert len(of_hub) > 1 and (of_hub[:-1] == 8).all() and of_hub[-1] > 0
+    own = np.broadcast_to(row[:, None], made.p.shape)
+    np.testing.assert_array_equal(made.near[made.p == 0], own[made.p == 0])
+    assert (made.near[made.p > 0] != own[made.p > 0]).all()
 
 
 def test_batch_is_by_row():
@@ -181,7 +194,8 @@ def test_batch_is_by_row():
     for nearest in (False, True):
         made = affinities.batch(x, 4.0, nearest)
         assert ("near" in made) == nearest
-        assert {len(array) for array in made.values()} == {40}
+        lengths = {len(array) for array in made.values()}
+        assert lengths == ({40, len(made["row"])} if nearest else {40})
         np.testing.assert_array_equal(made["index"], np.arange(40))
         np.testing.assert_array_equal(made["x"], x)
 

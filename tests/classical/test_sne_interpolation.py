@@ -39,10 +39,10 @@ def places(scale, e=2, n=300):
 
 
 @pytest.mark.parametrize(
-    "scale, bound", [(1e-4, 1e-7), (1, 1e-6), (10, 1e-3), (20, 2e-2)]
+    "scale, bound", [(1e-4, 2e-5), (1, 1e-5), (10, 2e-3), (15, 2e-2)]
 )
 def test_repulsion_is_near_to_the_sums(scale, bound):
-    """Maps about 6 scales wide: nodes at 0.05, ..., 0.5 units."""
+    """Maps about 7 scales wide: nodes at 0.05, 0.11, 0.27 and 0.41 units."""
     y = places(scale)
     force, z = by_grid(y)
     expected, total = exact(y)
@@ -53,14 +53,14 @@ def test_repulsion_along_a_line():
     y = places(20, e=1)
     force, z = by_grid(y, 1024)
     expected, total = exact(y)
-    assert error(force, expected) < 1e-3 and abs(z / total - 1) < 1e-4
+    assert error(force, expected) < 2e-3 and abs(z / total - 1) < 1e-4
 
 
 def test_the_error_falls_with_the_fourth_power():
-    y = places(8)
+    y = places(10)
     expected, total = exact(y)
     errors = []
-    for nodes in (131, 259):  # twice as near
+    for nodes in (200, 397):  # twice as near; half of them would be too far apart
         force, z = by_grid(y, nodes)
         errors.append(error(force, expected))
         assert abs(z / total - 1) < 1e-4
@@ -83,7 +83,7 @@ def digits():
     x = np.float32(tabular("digits").x[:200])
     batch = jax.device_get(affinities.batch(x, 10.0, nearest=True))
     p = np.zeros((200, 200))
-    np.add.at(p, (np.arange(200)[:, None], batch["near"]), batch["p"])
+    np.add.at(p, (batch["row"][:, None], batch["near"]), batch["p"])
     y = sne.fit(jax.random.key(0), x, perplexity=10.0, steps=300).positions
     return batch, p, np.asarray(y)
 
@@ -93,38 +93,43 @@ def test_the_gradient_is_the_exact_one_of_the_same_p(digits):
     assert np.ptp(y, 0).max() > 20
 
     @jax.jit
-    def both(y, p, few, near, plogp, much):
+    def both(y, p, few, near, row, plogp, much):
         return (
             (
-                sne_interpolation.gradient(y, few, near, much),
-                sne_interpolation.objective(y, few, near, plogp),
+                sne_interpolation.gradient(y, few, near, row, much),
+                sne_interpolation.objective(y, few, near, row, plogp),
             ),
             (sne_exact.gradient(y, p, "tsne", much), sne_exact.objective(y, p, plogp)),
         )
 
-    rows = [batch[name] for name in ("p", "near", "plogp")]
+    few, near, row, plogp = (batch[name] for name in ("p", "near", "row", "plogp"))
     with jax.enable_x64(True):
-        wide = jax.tree.map(np.float64, (y, p, rows[0])), np.float64(rows[2])
-        (y64, p64, few64), plogp64 = wide
+        y64, p64, few64, plogp64 = map(np.float64, (y, p, few, plogp))
         for much in (1.0, 12.0):
             (slope, value), (expected, wanted) = jax.device_get(
-                both(y64, p64, few64, rows[1], plogp64, much)
+                both(y64, p64, few64, near, row, plogp64, much)
             )
             assert error(slope, expected) < 0.01
             np.testing.assert_allclose(value, wanted, rtol=1e-3)
-    low, _ = jax.jit(both)(y, np.float32(p), *rows, 12.0)
+    low, _ = jax.jit(both)(y, np.float32(p), few, near, row, plogp, 12.0)
     assert low[0].dtype == jnp.float32
     assert error(low[0], expected) < 0.01
 
 
-def test_blocks_of_rows_change_nothing(digits, monkeypatch):
-    batch, _, y = digits
-    slope = lambda: jax.jit(lambda y: sne_interpolation.gradient(
-        y, batch["p"], batch["near"], nodes=32
-    ))(y)  # fmt: skip
-    whole = slope()
-    monkeypatch.setattr(sne_exact, "PAIRS", 5_000)
-    np.testing.assert_allclose(slope(), whole, rtol=1e-4, atol=1e-7)
+def test_a_small_map_takes_few_nodes(monkeypatch):
+    """Of 256 there are 64 while they are near to each other, then 128, then all."""
+    taken = []
+
+    def by_grid(y, nodes, **_):
+        taken.append(nodes)
+        return y, jnp.float32(nodes)
+
+    monkeypatch.setattr(sne_interpolation, "_by_grid", by_grid)
+    used = jax.jit(lambda y: sne_interpolation.repulsion(y)[1])
+    widths = jnp.array([0.1, 15.2, 15.3, 31.2, 31.3, 1000.0])
+    found = [int(used(width * jnp.eye(2))) for width in widths]
+    assert taken == [64, 128, 256]
+    assert found == [64, 64, 128, 128, 256, 256]
 
 
 def test_fit_is_as_good_as_the_exact_one(digits):
@@ -182,12 +187,14 @@ def test_one_device_equals_eight(devices):
             "nodes must be an integer of 4 or more, got 3",
         ),
         (
-            lambda y, p, near: sne_interpolation.gradient(y, p[:4], near[:4]),
-            r"p and near must be of one shape \[8, M\]",
+            lambda y, p, near: sne_interpolation.gradient(y, p, near, near[:4, 0]),
+            r"of one shape \[M, C\], and row \[M\], got \[8, 3\], \[8, 3\] and \[4\]",
         ),
         (
-            lambda y, p, near: sne_interpolation.objective(y, p, near[:, :1], p[:, 0]),
-            r"p and near must be of one shape \[8, M\]",
+            lambda y, p, near: sne_interpolation.objective(
+                y, p, near[:, :1], near[:, 0], p[:, 0]
+            ),
+            r"of one shape \[M, C\], and row \[M\], got \[8, 3\], \[8, 1\] and \[8\]",
         ),
     ],
 )

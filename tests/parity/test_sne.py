@@ -41,7 +41,7 @@ def test_joint_probabilities_of_the_nearest(name):
     with jax.enable_x64(True):
         made = affinities.sparse(x, 10.0)
     ours = np.zeros((len(x), len(x)))
-    np.add.at(ours, (np.arange(len(x))[:, None], made.near), np.asarray(made.p))
+    np.add.at(ours, (np.asarray(made.row)[:, None], made.near), np.asarray(made.p))
     graph = NearestNeighbors(n_neighbors=31).fit(x).kneighbors_graph(mode="distance")
     graph.data **= 2
     theirs = _t_sne._joint_probabilities_nn(graph, 10.0, 0).toarray()

@@ -29,8 +29,7 @@ little. There is no map of new points: they have no place among the y.
 Points that are all equal have an even P, as has Q where they coincide: KL is 0, and the
 map stays where it starts. Equal points that start together stay so.
 
-Shapes: N points, D features, E dimensions of the map, M entries of a sparse row, R rows
-of a device.
+Shapes: N points, D features, E dimensions of the map.
 
 References:
     Hinton and Roweis, "Stochastic neighbor embedding", NeurIPS 2002,
@@ -98,12 +97,12 @@ def learner(
             t-SNE in one or two dimensions.
         nodes: of the interpolation, along each dimension; None: 256, or 512 of more
             than 5,000 points. Its errors are small up to half as many units of the map.
-        axis_name: the axis over which the rows of the batch are split, or None.
+        axis_name: the axis over which each array of the batch is split, or None.
 
     Returns:
         A learner of batches with `x` (for the start), `p`, `plogp`, `plogp_sne` and,
-        for the interpolation, `near`. Its metric, also of `evaluate`, is `kl`: KL(P|Q)
-        in nats before the step, of P without the exaggeration.
+        for the interpolation, `near` and `row`. Its metric, also of `evaluate`, is
+        `kl`: KL(P|Q) in nats before the step, of P without the exaggeration.
 
     Raises:
         ValueError: an unknown name; a number out of range; at init, a batch or a start
@@ -126,8 +125,8 @@ def learner(
         y, p = state.positions, batch["p"]
         if method == "exact":
             return sne_exact.gradient(y, p, kind, much, axis_name)
-        near, grid = batch["near"], nodes or _nodes(len(y))
-        return sne_interpolation.gradient(y, p, near, much, grid, axis_name)
+        few, grid = (p, batch["near"], batch["row"]), nodes or _nodes(len(y))
+        return sne_interpolation.gradient(y, *few, much, grid, axis_name)
 
     def kl(state, batch):
         y, p = state.positions, batch["p"]
@@ -135,8 +134,8 @@ def learner(
         if method == "exact":
             value = sne_exact.objective(y, p, plogp, kind, axis_name)
         else:
-            near, grid = batch["near"], nodes or _nodes(len(y))
-            value = sne_interpolation.objective(y, p, near, plogp, grid, axis_name)
+            few, grid = (p, batch["near"], batch["row"]), nodes or _nodes(len(y))
+            value = sne_interpolation.objective(y, *few, plogp, grid, axis_name)
         return {"kl": (value, jnp.ones_like(value))}
 
     def step(state, batch):
@@ -236,7 +235,7 @@ def _nodes(n):
 def _start(key, batch, start, dimensions, method):
     """The first positions, [N, E]."""
     p = batch["p"]
-    n, sparse = len(p), "near" in batch
+    n, sparse = len(batch["plogp"]), "near" in batch
     if sparse != (method == "interpolation"):
         wanted = "a sparse one" if method == "interpolation" else "a dense one"
         raise ValueError(
