@@ -163,7 +163,7 @@ def test_one_device_equals_eight(name, devices):
     def build(axis_name=None):
         model = tiny(name, axis_name=axis_name)
         return supervised(
-            model, flat_cross_entropy, optim.sgd(0.01), axis_name=axis_name
+            model, flat_cross_entropy, optim.sgd(0.1), axis_name=axis_name
         )
 
     def at(step):

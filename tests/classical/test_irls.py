@@ -59,6 +59,18 @@ def test_a_step_is_newtons(classes):
     np.testing.assert_allclose(told["loss"][1], c.sum(), rtol=1e-12)
 
 
+def test_the_search_looks_at_the_penalty_too():
+    """From weights that fit and are dear: all the way to 0, though the loss rises."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    batch = {"x": jnp.asarray(x, jnp.float32), "y": jnp.asarray(x[:, 0] > 0, jnp.int32)}
+    learner = irls.learner(2, alpha=1e4)
+    state = learner.init(None, batch)._replace(weights=jnp.full(1, 5.0))
+    new, told = jax.jit(learner.step)(state, batch)
+    assert told["step_size"][0] == 1 and abs(float(new.weights[0])) < 0.01
+    after = learner.evaluate(new, batch)["loss"]
+    assert after[0] / after[1] > 2 * told["loss"][0] / told["loss"][1]
+
+
 def test_a_weight_of_two_is_two_examples_and_of_zero_none():
     x, y, _ = problem(3)
     twice = np.concatenate([x, x[:5]]), np.concatenate([y, y[:5]])

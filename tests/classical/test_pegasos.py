@@ -51,6 +51,19 @@ def test_steps_are_the_papers(project, intercept):
     np.testing.assert_allclose(told["loss"][0] / told["loss"][1], want, rtol=1e-12)
 
 
+@pytest.mark.parametrize("far, inside", [(0.9, True), (1.1, False), (4.0, False)])
+def test_the_ball_is_of_radius_one_by_the_root_of_lambda(far, inside):
+    """The first step is to x y / lambda, of one example."""
+    lam = 0.25
+    x = far * lam**0.5 * np.array([[0.6, 0.8]])
+    with jax.enable_x64(True):
+        learner = pegasos.learner(lam, intercept=False)
+        state = learner.init(None, {"x": jnp.asarray(x)})
+        state, _ = jax.jit(learner.step)(state, {"x": jnp.asarray(x), "y": jnp.ones(1)})
+    length = (far if inside else 1) * lam**-0.5
+    np.testing.assert_allclose(state.weights, length * np.array([0.6, 0.8]), rtol=1e-12)
+
+
 def optimum(x, y, lam):
     """The least F, by its dual, which has bounds only: b is a weight."""
     z = (2 * y[:, None] - 1.0) * np.concatenate([x, np.ones((len(x), 1))], 1)
