@@ -18,7 +18,7 @@ from tests.data.test_corpus import digests
 from zoo.data import DataError, corpus, spark, text
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = corpus.Settings(least=2, shard_bytes=3000)
+SETTINGS = corpus.Settings(least=2, shard_bytes=2000)
 MASTER = "local[2]"
 # Of Java, and of all that it starts: short runs spend most of their time compiling.
 QUICK = os.environ | {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
@@ -45,7 +45,8 @@ def test_the_same_bytes(spark_context, folder, local, tmp_path, partitions):
     given = dict(engine="spark", master=MASTER, partitions=partitions)
     made = corpus.write(folder, tmp_path / "out", SETTINGS, **given)
     assert digests(tmp_path / "out") == digests(local)
-    assert len(made.shards("pairs")) == 14
+    assert len(made.shards("pairs")) == 21
+    assert len(made.shards("cooccurrence")) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
