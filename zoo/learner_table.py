@@ -30,6 +30,7 @@ from zoo.functional.losses import cross_entropy
 from zoo.generative import (
     autoencoder,
     contractive,
+    convolutional_sparse,
     dbn,
     denoising,
     objective,
@@ -171,6 +172,12 @@ def _pixels(step: int) -> Batch:
     return {"x": x, "index": rng.permutation(16).astype(np.int32)}
 
 
+def _small(step: int) -> Batch:
+    """The same as images of 3 x 2."""
+    batch = _pixels(step)
+    return batch | {"x": batch["x"].reshape(16, 3, 2)}
+
+
 def _coded(aim: objective.Objective | None = None, level: int | None = None):
     """A row of an autoencoder of `_pixels`; None: of the sparse objective."""
     deep = autoencoder.Autoencoder((6,), (4,) if level is None else (4, 3))
@@ -230,6 +237,9 @@ LEARNERS: dict[str, LearnerRow] = {
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
+    ),
+    "convolutional_sparse": LearnerRow(
+        _of(convolutional_sparse.learner, 2, 2, 0.1), _small
     ),
     "sparse_coding": LearnerRow(_of(sparse_coding.learner, 5, 0.1), _pixels),
     "supervised": LearnerRow(_supervised, _labelled),

@@ -10,26 +10,29 @@ from experiments.sparse_coding import SEEDS, Config, main, patches, selectivity
 def ran(tmp_path_factory):
     """Its numbers, and the folder."""
     folder = tmp_path_factory.mktemp("sparse_coding")
-    cfg = Config(atoms=36, side=8, steps=40, guesses=0, batch_size=64, run=str(folder))
-    return main(cfg), folder
+    fields = dict(steps=40, batch_size=64, guesses=0, filters=9, images=30)
+    return main(Config(atoms=36, side=8, **fields, run=str(folder))), folder
 
 
 def test_learned_atoms_are_oriented(ran):
     numbers, _ = ran
     of = lambda name: np.array([numbers[f"{s}/{name}"] for s in SEEDS])
     chosen = {k: of(f"selectivity/{k}") for k in ("learned", "begun", "patches")}
-    print(chosen)
+    print(chosen, of("selectivity/filters"))
     assert (chosen["learned"] > chosen["begun"] + 0.3).sum() >= 4
     assert (chosen["learned"] > chosen["patches"] + 0.02).sum() >= 4
+    of_convolution = of("selectivity/filters")
+    assert (of_convolution > of("selectivity/filters begun") + 0.3).sum() >= 4
+    assert (of_convolution > chosen["patches"] + 0.02).sum() >= 4
     assert (of("loss/learned") < 0.75 * of("loss/begun")).sum() >= 4
 
 
 def test_report(ran):
     numbers, folder = ran
     page = (folder / "report.html").read_text()
-    assert page.count("<figure") == 2 and page.count("<table") == 1
+    assert page.count("<figure") == 3 and page.count("<table") == 1
     assert f"{numbers['0/selectivity/learned']:.3f}" in page
-    for figure in ("learned", "begun"):
+    for figure in ("learned", "begun", "filters"):
         assert (folder / "figures" / f"{figure}.png").stat().st_size > 5_000
 
 
@@ -55,7 +58,14 @@ def test_patches_are_white_but_for_the_highest_frequencies():
 
 @pytest.mark.parametrize(
     "flags",
-    [{"atoms": 0}, {"side": 3}, {"side": 33}, {"weight": 0.0}, {"patches": 999}],
+    [
+        {"atoms": 0},
+        {"filters": -1},
+        {"side": 3},
+        {"side": 33},
+        {"weight": 0.0},
+        {"patches": 999},
+    ],
 )
 def test_flags(flags, tmp_path):
     with pytest.raises(ValueError, match="atoms, steps, batch_size and weight must be"):

@@ -3,6 +3,7 @@
 from zoo.generative import autoencoder as autoencoder
 from zoo.generative import contractive as contractive
 from zoo.generative import conv_autoencoder as conv_autoencoder
+from zoo.generative import convolutional_sparse as convolutional_sparse
 from zoo.generative import dbn as dbn
 from zoo.generative import denoising as denoising
 from zoo.generative import objective as objective
