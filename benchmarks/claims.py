@@ -34,6 +34,11 @@ CLAIMS = {
         ("with/through", "without/through", "with/0.3", "without/0.3"),
         lambda many, few, some, none: many > few and some > none + 0.5,
     ),
+    "dbn": Claim(
+        "momentum learns a deep autoencoder from machines and not from random weights",
+        ("machines/momentum", "random/momentum", "machines/adam", "random/adam"),
+        lambda machines, random, *_: machines < 0.5 and random > 0.95,
+    ),
     "degradation": Claim(
         "56 layers train worse than 20 by 0.5, with shortcuts by 0.25 at most",
         ("plain/3", "plain/9", "residual/3", "residual/9"),
