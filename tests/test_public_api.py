@@ -28,7 +28,17 @@ PRIVATE = ("jax.interpreters", "jax.lib", "jaxlib.xla_client", "jaxlib.mlir")
 # References, for tests and benchmarks only.
 REFERENCES = (
     *("torch", "torchvision", "timm", "pytorchcv", "tensorflow", "keras"),
-    *("sklearn", "skimage", "cv2", "ot", "gensim", "lda", "nltk", "transformers"),
+    *(
+        "sklearn",
+        "skimage",
+        "cv2",
+        "ot",
+        "pycocotools",
+        "gensim",
+        "lda",
+        "nltk",
+        "transformers",
+    ),
 )
 
 # Rooms and arrows: room -> the rooms that it may import, besides itself and
