@@ -72,11 +72,13 @@ ARROWS = FAMILIES | {
     "zoo.card": {"zoo.receptive"},
     "zoo.row": set(),
     "zoo.generative_table": {"zoo.row", "zoo.generative"},
+    "zoo.segmentation_table": {"zoo.row", "zoo.segmentation"},
     "zoo.sequence_table": {"zoo.row", "zoo.sequence"},
     "zoo.vision_table": {"zoo.row", "zoo.vision"},
     "zoo.learner_table": {*FAMILIES, *LEARNING},
     "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row", "zoo.learner_table"}
-    | {"zoo.generative_table", "zoo.sequence_table", "zoo.vision_table"},
+    | {"zoo.generative_table", "zoo.segmentation_table", "zoo.sequence_table"}
+    | {"zoo.vision_table"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.card", "zoo.tables"},
     "zoo.tables": ZOO

@@ -12,7 +12,7 @@ mask of those that are there; what is not there may be any finite box.
 Differs from torchvision: two boxes without area have the IoU 0, not 0 / 0, and so do a
 box and itself if it has none; their GIoU is not below -1. The area of an inverted box
 is 0, not negative or twice negative. Whatever reads boxes refuses these
-(`zoo.data.boxes`); here they must only do no harm.
+(`zoo.data.annotations`); here they must only do no harm.
 
 Shapes: N and M boxes, [...] any axes.
 
