@@ -84,6 +84,9 @@ class Shapes:
             raise ValueError(f"noise must not be negative, got {self.noise}")
 
 
+DEFAULT = Shapes()
+
+
 def scene(cfg: Shapes, seed: int, number: int) -> Scene:
     """One scene.
 
@@ -137,7 +140,7 @@ def shapes(
     kind: str,
     batch_size: int,
     seed: int = 0,
-    cfg: Shapes = Shapes(),
+    cfg: Shapes = DEFAULT,
     scenes: int | None = None,
 ) -> Stream:
     """Batches of scenes: endless, each new, or of a fixed number.
