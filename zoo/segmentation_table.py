@@ -110,6 +110,10 @@ SEGMENTATION: dict[str, Row] = {
         figures="mean IoU on COCO val, VOC labels: 60.5 % (torchvision)",
         notes="Loss: `zoo.segmentation.fcn_resnet.auxiliary_loss`.",
     ),
+    "fcn_resnet_small": _row(
+        *(fcn_resnet.FCNResNet, 367_572, {**TWIN, "auxiliary": False}),
+        **dict(paper=LONG, convention=ALL, tiny=fcn_resnet.TINY, inputs=SMALL),
+    ),
     "fcn_resnet101": _row(
         *(fcn_resnet.FCNResNet, 54_314_346, DEEP),
         **dict(paper=LONG, convention=TWO_HEADS, tiny=fcn_resnet.TINY),
