@@ -142,11 +142,16 @@ def steps(build, form, devices, batches):
     return jax.tree.map(raw, (learned, jax.device_get(metrics)))  # keys as bits
 
 
-def assert_equal_on_eight(build, at, devices):
+# Its pooled branch normalizes one number an image, and these are nearly the same:
+# divided by little, rounding grows. In float64 the difference is 1e-7.
+TOLERANCES = {"deeplabv3_resnet50": 5e-4}
+
+
+def assert_equal_on_eight(build, at, devices, tolerance=1e-5):
     batches = [at(step) for step in range(2)]
     single = steps(build, "single", None, batches)
     several = steps(build, "pmap", devices, batches)
-    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance)
     jax.tree.map(close, several, single)
 
 
@@ -163,7 +168,7 @@ def test_one_device_equals_eight(name, devices):
         index = np.arange(16, dtype=np.int32)
         return {"x": inputs(name, 16, step), "y": y, "index": index}
 
-    assert_equal_on_eight(build, at, devices)
+    assert_equal_on_eight(build, at, devices, TOLERANCES.get(name, 1e-5))
 
 
 @pytest.mark.parametrize("name", catalog.LEARNERS)
