@@ -1,4 +1,4 @@
-"""Image classifiers at full size with the weights of their references: same logits.
+"""Networks of images at full size with the weights of their references: same logits.
 
 For each model that torchvision or timm has: theirs, every parameter and buffer random;
 its state dict, read by `zoo.create(name, weights=...)`; two images of the published
@@ -38,7 +38,10 @@ TORCHVISION = {
         and name not in ("nasnet_a_large", "resnet200", "stn_mnist", *TIMM)
     },
 }
-MODELS_COMPARED = {**TORCHVISION, **TIMM}
+SEGMENTATION = {  # of torchvision.models.segmentation, with both heads
+    name: name for name in ("fcn_resnet50", "deeplabv3_resnet50")
+}
+MODELS_COMPARED = {**TORCHVISION, **TIMM, **SEGMENTATION}
 NAMES = tuple(f"parity.{name}" for name in MODELS_COMPARED)
 BOUND = 1e-4
 
@@ -55,6 +58,9 @@ def compare(name: str) -> Figure:
     their_name = MODELS_COMPARED[name]
     if name in TIMM:
         net = timm.create_model(their_name)
+    elif name in SEGMENTATION:
+        make = getattr(torchvision.models.segmentation, their_name)
+        net = make(weights=None, weights_backbone=None, aux_loss=True)
     else:
         options = {"init_weights": False} if their_name == "googlenet" else {}
         if their_name == "googlenet":
@@ -64,7 +70,10 @@ def compare(name: str) -> Figure:
     shape = MODELS[name].inputs(2).shape
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     with torch.no_grad():
-        theirs = net(torch.from_numpy(x.transpose(0, 3, 1, 2).copy())).numpy()
+        theirs = net(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()))
+    if name in SEGMENTATION:
+        theirs = theirs["out"].permute(0, 2, 3, 1)
+    theirs = theirs.numpy()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "weights.pth"
         torch.save(net.state_dict(), path)

@@ -63,12 +63,12 @@ def forms() -> list[str]:
 
 
 def families() -> list[str]:
-    """The same, but of image classifiers, which take seconds to compile, the first row
+    """The same, but of networks of images, which take seconds to compile, the first row
     of each class."""
     found = {}
     for name in forms():
         row = catalog.MODELS[name]
-        image = row.module.__module__.startswith("zoo.vision.")
+        image = row.module.__module__.startswith(("zoo.vision.", "zoo.segmentation."))
         found.setdefault(row.module if image else name, name)
     return list(found.values())
 

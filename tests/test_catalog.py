@@ -151,8 +151,13 @@ def steps(build, form, devices, at):
     return first, learned(), jax.device_get(metrics)
 
 
-def assert_close(several, single):
-    close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+# Its pooled branch normalizes one number an image, and these are nearly the same:
+# divided by little, rounding grows. In float64 the difference is 1e-7.
+TOLERANCES = {"deeplabv3_resnet50": 5e-4}
+
+
+def assert_close(several, single, tolerance=1e-5):
+    close = partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance)
     jax.tree.map(close, several, single)
 
 
@@ -172,7 +177,8 @@ def test_one_device_equals_eight(name, devices):
         return {"x": inputs(name, 16, step), "y": y, "index": index}
 
     single = steps(build, "single", None, at)
-    assert_close(steps(build, "pmap", devices, at), single)
+    several = steps(build, "pmap", devices, at)
+    assert_close(several, single, TOLERANCES.get(name, 1e-5))
     assert_all_learned(*single[:2])
 
 

@@ -28,7 +28,17 @@ PRIVATE = ("jax.interpreters", "jax.lib", "jaxlib.xla_client", "jaxlib.mlir")
 # References, for tests and benchmarks only.
 REFERENCES = (
     *("torch", "torchvision", "timm", "pytorchcv", "tensorflow", "keras"),
-    *("sklearn", "skimage", "cv2", "ot", "gensim", "lda", "nltk", "transformers"),
+    *(
+        "sklearn",
+        "skimage",
+        "cv2",
+        "ot",
+        "pycocotools",
+        "gensim",
+        "lda",
+        "nltk",
+        "transformers",
+    ),
 )
 
 # Rooms and arrows: room -> the rooms that it may import, besides itself and
@@ -62,11 +72,13 @@ ARROWS = FAMILIES | {
     "zoo.card": {"zoo.receptive"},
     "zoo.row": set(),
     "zoo.generative_table": {"zoo.row", "zoo.generative"},
+    "zoo.segmentation_table": {"zoo.row", "zoo.segmentation"},
     "zoo.sequence_table": {"zoo.row", "zoo.sequence"},
     "zoo.vision_table": {"zoo.row", "zoo.vision"},
     "zoo.learner_table": {*FAMILIES, *LEARNING},
     "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row", "zoo.learner_table"}
-    | {"zoo.generative_table", "zoo.sequence_table", "zoo.vision_table"},
+    | {"zoo.generative_table", "zoo.segmentation_table", "zoo.sequence_table"}
+    | {"zoo.vision_table"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.card", "zoo.tables"},
     "zoo.tables": ZOO

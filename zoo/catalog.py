@@ -19,6 +19,7 @@ from zoo.errors import unknown
 from zoo.generative_table import GENERATIVE
 from zoo.learner_table import LEARNERS
 from zoo.row import Row, image
+from zoo.segmentation_table import SEGMENTATION
 from zoo.sequence_table import SEQUENCE
 from zoo.vision import lenet, lenet5_1998
 from zoo.vision_table import VISION
@@ -109,10 +110,14 @@ MODELS: dict[str, Row] = {
     **VISION,
     **SEQUENCE,
     **GENERATIVE,
+    **SEGMENTATION,
 }
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.segmentation.fcn.Context": "the context module of DilatedVGG",
+    "zoo.segmentation.upward.Doubled": "the transposed convolution of UNet",
+    "zoo.segmentation.upward.Enlarged": "the transposed convolution of FCN",
     "zoo.sequence.stack.Attention": "attention of a Layer",
     "zoo.sequence.stack.Layer": "layer of a Stack",
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",

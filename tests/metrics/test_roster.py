@@ -110,6 +110,26 @@ def of_texts(number: Callable) -> Case:
     return Case(sums, number, (labels(4, 7), labels(4, 7), weights()))
 
 
+def of_borders(number: Callable) -> Case:
+    sums = lambda t, p, w: M.boundary_overlap(t, p, 3, 1, w)
+    return Case(sums, number, (labels(3, 6, 5), labels(3, 6, 5), weights()))
+
+
+def of_detections(number: Callable, **without: str) -> Case:
+    """Five detections and four objects of an image."""
+
+    def sums(overlap, scores, found, truth, w):
+        here = jnp.broadcast_to((w > 0)[:, None], scores.shape)
+        match = lambda u, s, f, t, p: M.detection_matches(
+            u, s, f, t, 3, present=p, there=p[:4], thresholds=(0.4, 0.6)
+        )
+        return number(jax.vmap(match)(overlap, scores, found, truth, here))
+
+    data = (uniform(5, 4), uniform(5), labels(3, 5), labels(3, 4), weights())
+    nothing = {"refusal": "the matches of nothing are nothing; see test_detection.py"}
+    return Case(sums, same, data, ALL_AT_ONCE | nothing | without)
+
+
 same = lambda sums: sums
 CENTERS = np.random.default_rng(5).normal(size=(4, 3))
 
@@ -118,6 +138,9 @@ CASES = {
     # bleu
     "bleu": of_texts(M.bleu),
     "ngrams": of_texts(same),
+    # boundary
+    "boundary_iou": of_borders(M.boundary_iou),
+    "boundary_overlap": of_borders(same),
     # classification
     "accuracy": Case(
         lambda z, y, w: M.accuracy(z, {"y": y, "weight": w}),
@@ -164,6 +187,19 @@ CASES = {
         },
     ),
     "v_measure": of_clusters(lambda t: M.v_measure(t, 2.0)),
+    # detection
+    "average_precisions": of_detections(lambda m: M.average_precisions(m, "area")),
+    "detection_matches": of_detections(
+        lambda m: jnp.where(m.counted & m.hit, m.scores[:, None], 0),
+        padding="a table as long as the data",
+    ),
+    "mean_average_precision": of_detections(
+        lambda m: M.mean_average_precision(m, "area")
+    ),
+    "mean_average_precision/coco": of_detections(
+        M.mean_average_precision,
+        dtypes="whether a recall is just one of the points is decided by rounding",
+    ),
     # image
     "mse": of_images(M.mse),
     "psnr": of_images(lambda s: M.psnr(s, 1.0)),

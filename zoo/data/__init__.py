@@ -6,6 +6,11 @@ from zoo.data.aligned import Sentences as Sentences
 from zoo.data.aligned import aligned as aligned
 from zoo.data.aligned import numerals as numerals
 from zoo.data.aligned import sentences as sentences
+from zoo.data.annotations import Objects as Objects
+from zoo.data.annotations import instances as instances
+from zoo.data.annotations import read_coco as read_coco
+from zoo.data.annotations import read_mask as read_mask
+from zoo.data.annotations import read_voc as read_voc
 from zoo.data.bags import Bags as Bags
 from zoo.data.bags import bags as bags
 from zoo.data.buckets import Bucketed as Bucketed
@@ -26,6 +31,11 @@ from zoo.data.pictures import motorcycle as motorcycle
 from zoo.data.pictures import photo as photo
 from zoo.data.prefetch import prefetch as prefetch
 from zoo.data.recall import recall as recall
+from zoo.data.scenes import Scene as Scene
+from zoo.data.scenes import Shapes as Shapes
+from zoo.data.scenes import padded as padded
+from zoo.data.scenes import scene as scene
+from zoo.data.scenes import shapes as shapes
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets
 from zoo.data.sources import load as load

@@ -3,6 +3,8 @@
 from zoo.metrics.bleu import Ngrams as Ngrams
 from zoo.metrics.bleu import bleu as bleu
 from zoo.metrics.bleu import ngrams as ngrams
+from zoo.metrics.boundary import boundary_iou as boundary_iou
+from zoo.metrics.boundary import boundary_overlap as boundary_overlap
 from zoo.metrics.classification import accuracy as accuracy
 from zoo.metrics.classification import class_iou as class_iou
 from zoo.metrics.classification import confusion_matrix as confusion_matrix
@@ -21,6 +23,10 @@ from zoo.metrics.clustering import (
 )
 from zoo.metrics.clustering import trustworthiness as trustworthiness
 from zoo.metrics.clustering import v_measure as v_measure
+from zoo.metrics.detection import Matches as Matches
+from zoo.metrics.detection import average_precisions as average_precisions
+from zoo.metrics.detection import detection_matches as detection_matches
+from zoo.metrics.detection import mean_average_precision as mean_average_precision
 from zoo.metrics.image import SquaredError as SquaredError
 from zoo.metrics.image import mse as mse
 from zoo.metrics.image import psnr as psnr

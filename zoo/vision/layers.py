@@ -77,6 +77,7 @@ class Kit:
         padding: Any = None,
         dilation: int = 1,
         bias: bool = True,
+        init: Callable | None = None,
     ) -> jax.Array:  # [B, H, W, C] -> [B, H / stride, W / stride, features]
         """A convolution; padded by half of its kernel unless `padding` says more."""
         kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -91,7 +92,7 @@ class Kit:
             feature_group_count=groups,
             use_bias=bias,
             dtype=self.dtype,
-            kernel_init=he_normal(),
+            kernel_init=init or he_normal(),
             conv_general_dilated=convolve if self.fast else None,
             name=name,
         )(x)

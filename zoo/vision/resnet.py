@@ -16,6 +16,11 @@ ResNeXt is `groups` in the 3x3 of a bottleneck, Wide ResNet a larger `base_width
 bottlenecks) or `width` (of basic blocks): the inner width of a bottleneck of W channels
 is floor(W base_width / 64) groups, its output 4 W.
 
+Where pixels are told apart, the last stages are `dilated`: they keep the size of the
+image, and their 3x3 look 2, then 4 pixels away, where else the stride would have been;
+the first block of a stage still as far as the stage before. Without a `head` the
+outputs of the stages are given, the largest image first.
+
 Outputs by name: stem, stage_1, stage_2, ..., pooled.
 
 Shapes: B examples, H height, W width, C channels, K classes.
@@ -68,6 +73,7 @@ class Basic(nn.Module):
         shortcut: one of `SHORTCUTS`.
         preactivated: normalize before convolving.
         dropout: rate between the two convolutions.
+        dilation: of the convolutions.
     """
 
     kit: Kit
@@ -76,6 +82,7 @@ class Basic(nn.Module):
     shortcut: str = "projection"
     preactivated: bool = False
     dropout: float = 0.0
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array, index: jax.Array | None = None) -> jax.Array:
@@ -96,6 +103,7 @@ class Bottleneck(nn.Module):
         groups: of the 3x3.
         stride_first: the stride is in the first 1x1 instead.
         dropout: rate before the last convolution.
+        dilation: of the 3x3.
     """
 
     kit: Kit
@@ -107,6 +115,7 @@ class Bottleneck(nn.Module):
     groups: int = 1
     stride_first: bool = False
     dropout: float = 0.0
+    dilation: int = 1
 
     @nn.compact
     def __call__(self, x: jax.Array, index: jax.Array | None = None) -> jax.Array:
@@ -126,16 +135,15 @@ def _residual(block, x, layers, index):
         name = f"conv_{i}"
         if i == last and block.dropout:
             x = kit.dropout(x, block.dropout, index, "dropout")
+        options = dict(groups=groups, dilation=block.dilation if kernel > 1 else 1)
         if block.preactivated:
             x = nn.relu(kit.norm(x, f"{name}_norm"))
             if i == 1:
                 source = x  # of the projection
-            x = kit.conv(
-                x, features, kernel, stride, groups=groups, bias=False, name=name
-            )
+            x = kit.conv(x, features, kernel, stride, bias=False, name=name, **options)
         else:
             act = nn.relu if i < last else None
-            x = kit.unit(x, features, kernel, stride, act, groups=groups, name=name)
+            x = kit.unit(x, features, kernel, stride, act, name=name, **options)
     if block.shortcut != "none":
         if given.shape == x.shape:
             x = x + given
@@ -168,6 +176,8 @@ class ResNet(nn.Module):
         preactivated: normalize before convolving.
         stride_first: bottlenecks have their stride in the first 1x1.
         dropout: rate inside each block, as in Wide ResNet.
+        dilated: so many of the last stages are dilated instead of strided.
+        head: with pooling and logits; without, a tuple of the stages' outputs.
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
@@ -189,6 +199,8 @@ class ResNet(nn.Module):
     preactivated: bool = False
     stride_first: bool = False
     dropout: float = 0.0
+    dilated: int = 0
+    head: bool = True
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -196,7 +208,7 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
-    ) -> jax.Array:  # [B, H, W, C] -> [B, K]
+    ) -> jax.Array | tuple[jax.Array, ...]:  # [B, H, W, C] -> [B, K]
         large = self.stem == "imagenet"
         check(
             "ResNet",
@@ -214,10 +226,12 @@ class ResNet(nn.Module):
             x = kit.unit(x, features, kernel, stride, name="stem_conv")
         x = output(self, "stem", max_pool(x, 3, 2, 1) if large else x)
         shared = dict(shortcut=self.shortcut, preactivated=self.preactivated)
+        stages, dilation = [], 1
         for i, count in enumerate(self.blocks):
             width = self.width * 2**i
+            wide = i and i >= len(self.blocks) - self.dilated
             for j in range(count):
-                stride = 2 if i and not j else 1
+                stride = 2 if i and not j and not wide else 1
                 name = f"stage_{i + 1}_block_{j}"
                 if self.bottleneck:
                     block = Bottleneck(
@@ -228,15 +242,22 @@ class ResNet(nn.Module):
                         groups=self.groups,
                         stride_first=self.stride_first,
                         dropout=self.dropout,
+                        dilation=dilation,
                         name=name,
                         **shared,
                     )
                 else:
                     block = Basic(
-                        kit, width, stride, dropout=self.dropout, name=name, **shared
+                        *(kit, width, stride),
+                        **dict(dropout=self.dropout, dilation=dilation, name=name),
+                        **shared,
                     )
                 x = block(x, index)
-            output(self, f"stage_{i + 1}", x)
+                if wide and not j:  # only now, as with a stride in a 3x3
+                    dilation *= 2
+            stages.append(output(self, f"stage_{i + 1}", x))
+        if not self.head:
+            return tuple(stages)
         if self.preactivated:
             x = nn.relu(kit.norm(x, "last_norm"))
         x = output(self, "pooled", x.mean((1, 2)))  # -> [B, C]
