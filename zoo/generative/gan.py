@@ -34,7 +34,6 @@ References:
 """
 
 import inspect
-import operator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -195,28 +194,50 @@ def learner(
             player = player._replace(params=cut)
         return player, pairs
 
+    def draws(key, i, part):
+        """Keys for the latents and for the penalty's points of a part's examples."""
+        index = part["index"]
+        return [example_keys(jax.random.fold_in(key, 2 * i + j), index) for j in (0, 1)]
+
+    def generate(params, model_state, z, part):
+        return _apply(generator, {"params": params, **model_state}, z, part, True)
+
     def step(state, batch):
         key = jax.random.fold_in(state.key, state.step)
-        first, second, vectors = state.generator, state.discriminator, state.vectors
-        sums = []
-        for i, part in enumerate(_parts(batch, critic_steps)):
-            draw = lambda j, i=i, part=part: example_keys(
-                jax.random.fold_in(key, 2 * i + j), part["index"]
-            )
-            z = latents(draw(0))
+        first, k = state.generator, state.balance
 
-            def generate(params, z=z, part=part):
-                variables = {"params": params, **first.model_state}
-                return _apply(generator, variables, z, part, True)
-
-            fakes, pull, states = jax.vjp(generate, first.params, has_aux=True)
+        def ask(carry, fakes, part, keys):
+            player, vectors = carry
             if spectral:
-                vectors = singular.iterate(second.params, vectors)
-            before = second
-            second, pairs = critic_step(
-                second, vectors, state.balance, fakes, part, draw(1)
-            )
-            sums.append(pairs)
+                vectors = singular.iterate(player.params, vectors)
+            player, pairs = critic_step(player, vectors, k, fakes, part, keys)
+            return (player, vectors), pairs
+
+        def body(carry, numbered):
+            i, part = numbered
+            keys = draws(key, i, part)
+            z = latents(keys[0])
+            fakes, _ = generate(first.params, first.model_state, z, part)
+            return ask(carry, fakes, part, keys[1])
+
+        carry, last = (state.discriminator, state.vectors), critic_steps - 1
+        parts = _parts(batch, critic_steps)
+        part = jax.tree.map(lambda x: x[last], parts)
+        if last:
+            numbered = jnp.arange(last), jax.tree.map(lambda x: x[:last], parts)
+            unroll = last if _in_loops_slow(carry[0].params) else 1
+            carry, sums = jax.lax.scan(body, carry, numbered, unroll=unroll)
+        keys = draws(key, last, part)
+        z = latents(keys[0])
+        fakes, pull, states = jax.vjp(
+            lambda params: generate(params, first.model_state, z, part),
+            first.params,
+            has_aux=True,
+        )
+        before = carry[0]
+        (second, vectors), pairs = ask(carry, fakes, part, keys[1])
+        if last:
+            pairs = jax.tree.map(lambda a, b: a + b.sum(0), pairs, sums)
         asked = before if simultaneous else second
 
         def local_sum(fakes):
@@ -228,8 +249,8 @@ def learner(
         slope, pair = jax.grad(local_sum, has_aux=True)(fakes)
         grads, pair = total((pull(slope)[0], pair))
         first = _moved(generator_optimizer, first, _over(grads, pair), average(states))
-        pairs = jax.tree.map(lambda *parts: sum(parts), *sums) | {"generator": pair}
-        balance = state.balance
+        pairs |= {"generator": pair}
+        balance = k
         if loss.balance is not None:
             weight = _divisor(pairs["real"])
             pairs["balance"] = (balance * weight, weight)
@@ -331,16 +352,24 @@ def _average(decay, state, params):
     )
 
 
-def _parts(batch: Batch, count: int) -> list[Batch]:
+def _parts(batch: Batch, count: int) -> Batch:  # [B, ...] -> [count, B / count, ...]
     """Every count-th example, so that a sharded batch keeps rows on their device."""
-    size = len(batch["x"])
-    if size % count:
-        raise ValueError(
-            f"critic_steps must divide the batch of each device: {size} examples "
-            f"cannot be cut into {count} parts"
-        )
-    cuts = (operator.itemgetter(slice(i, None, count)) for i in range(count))
-    return [jax.tree.map(cut, batch) for cut in cuts]
+
+    def cut(x):
+        if len(x) % count:
+            raise ValueError(
+                f"critic_steps must divide the batch of each device: {len(x)} examples "
+                f"cannot be cut into {count} parts"
+            )
+        return jnp.moveaxis(x.reshape(-1, count, *x.shape[1:]), 1, 0)
+
+    return jax.tree.map(cut, batch)
+
+
+def _in_loops_slow(params):
+    """Convolutions on a CPU, which are fifty times slower in a loop."""
+    some = any(leaf.ndim > 2 for leaf in jax.tree.leaves(params))
+    return some and jax.default_backend() == "cpu"
 
 
 def _check(critic_steps, simultaneous, clip, penalty, ema, prior):
