@@ -113,6 +113,7 @@ MODELS: dict[str, Row] = {
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.generative.transposed.Transposed": "the layer of DCGenerator",
     "zoo.sequence.stack.Attention": "attention of a Layer",
     "zoo.sequence.stack.Layer": "layer of a Stack",
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",

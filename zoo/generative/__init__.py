@@ -4,6 +4,7 @@ from zoo.generative import autoencoder as autoencoder
 from zoo.generative import contractive as contractive
 from zoo.generative import conv_autoencoder as conv_autoencoder
 from zoo.generative import dbn as dbn
+from zoo.generative import dcgan as dcgan
 from zoo.generative import denoising as denoising
 from zoo.generative import gan as gan
 from zoo.generative import gan_losses as gan_losses
@@ -17,4 +18,5 @@ from zoo.generative import sparse_autoencoder as sparse_autoencoder
 from zoo.generative import sparse_coding as sparse_coding
 from zoo.generative import spectral as spectral
 from zoo.generative import stacked as stacked
+from zoo.generative import transposed as transposed
 from zoo.generative import vae as vae
