@@ -20,7 +20,7 @@ def test_only_minimax_loses_its_gradient():
     assert (lost & (last["non_saturating"] > first["non_saturating"])).sum() >= 4
 
 
-@pytest.mark.slow  # a minute of a core; at full size it is a row, `claims` of acceptance
+@pytest.mark.slow  # at full size it is a row, `claims` of acceptance
 def test_minimax_loses_modes_and_a_penalty_finds_all(tmp_path):
     cfg = Config(losses=("minimax", "clipped", "penalised"), run=str(tmp_path))
     numbers = main(cfg)
