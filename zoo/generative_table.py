@@ -176,7 +176,7 @@ GENERATIVE: dict[str, Row] = {
         parameters=347_072,
         convention="kernels, and scales and shifts of norms; 7x7 to 28x28x1",
         fields={"side": 28, "channels": 1, "width": 32},
-        tiny=dcgan.TINY,
+        tiny={**dcgan.TINY, "channels": 3},
         rules=dcgan.GENERATOR_RULES,
     ),
     "dcgan_28_discriminator": Row(
