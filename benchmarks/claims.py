@@ -49,6 +49,11 @@ CLAIMS = {
         ("dirac", "plain"),
         lambda dirac, plain: dirac < plain - 0.2,
     ),
+    "gan_losses": Claim(
+        "minimax loses modes of eight, and with a gradient penalty all are found",
+        ("modes/minimax", "modes/penalised", "rank/penalised"),
+        lambda lost, found, rank: lost < 8 and found == 8 and rank > 0.8,
+    ),
     "model_averaging": Claim(
         "the mean of a path of weights is better than its end",
         ("path", "last", "path/loss", "last/loss"),

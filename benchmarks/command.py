@@ -50,6 +50,7 @@ BENCHMARKS = {
     "convnets": CONVNETS,
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
+    "adversarial": Entry("adversarial", parts="PARTS"),
     "vectors": Entry("vectors"),
     "decoding": Entry("decoding"),
     "corpus": CORPUS,

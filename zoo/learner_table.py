@@ -33,7 +33,11 @@ from zoo.generative import (
     convolutional_sparse,
     dbn,
     denoising,
+    gan,
+    gan_losses,
+    mlp_gan,
     objective,
+    predictability,
     predictive_sparse,
     rbm,
     recirculation,
@@ -196,6 +200,28 @@ def _vae(axis_name: str | None = None) -> Learner:
     return objective.learner(model, vae.elbo(), optim.sgd(0.01), axis_name)
 
 
+def _gan(loss: gan_losses.GANLoss, classes: int = 0, **options) -> LearnerRow:
+    """A row of two players, of `_labelled`; where the second may, it normalizes too."""
+    first = dict(mlp_gan.TINY_GENERATOR, shape=(6, 5, 1), classes=classes)
+    norm = "penalty" not in options
+
+    def build(axis_name: str | None = None) -> Learner:
+        second = mlp_gan.MLPDiscriminator((8,), classes, norm=norm, axis_name=axis_name)
+        if loss.balance is not None:
+            second = mlp_gan.MLPAutoencoder((8,), 3)
+        return gan.learner(
+            mlp_gan.MLPGenerator(**first, axis_name=axis_name),
+            second,
+            loss,
+            optim.sgd(0.1),
+            optim.sgd(0.05),
+            axis_name=axis_name,
+            **options,
+        )
+
+    return LearnerRow(build, _labelled)
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -213,6 +239,9 @@ LEARNERS: dict[str, LearnerRow] = {
         lambda step: _clouds(3, 0.5)(0),
     ),
     "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
+    "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
+    "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
+    "gan_penalised": _gan(gan_losses.wasserstein(), critic_steps=2, penalty=10.0),
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
@@ -226,6 +255,9 @@ LEARNERS: dict[str, LearnerRow] = {
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
+    "predictability": LearnerRow(
+        _of(predictability.learner, 3, 4, optim.sgd(0.1), optim.sgd(0.1)), _pixels
+    ),
     "predictive_sparse": LearnerRow(
         _of(predictive_sparse.learner, 5, 0.1, optim.sgd(0.1)), _pixels
     ),

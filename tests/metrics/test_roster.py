@@ -131,6 +131,19 @@ def of_detections(number: Callable, **without: str) -> Case:
 
 
 same = lambda sums: sums
+
+
+def of_modes(number: Callable) -> Case:
+    """Three modes of two values."""
+    sums = lambda x, w: M.modes(x, jnp.asarray(CENTERS[:3, :2], x.dtype), 1.0, w)
+    return Case(sums, number, (normal(2), weights()))
+
+
+def of_sets(measure: Callable) -> Case:
+    without = {**ALL_AT_ONCE, "padding": "it takes no weights: pairs of points count"}
+    return Case(measure, same, (normal(3), normal(3)), without)
+
+
 CENTERS = np.random.default_rng(5).normal(size=(4, 3))
 
 # "function" or "function/what is particular", by module.
@@ -199,6 +212,23 @@ CASES = {
     "mean_average_precision/coco": of_detections(
         M.mean_average_precision,
         dtypes="whether a recall is just one of the points is decided by rounding",
+    ),
+    # generation
+    "frechet_distance": Case(
+        lambda x, y, w: (M.moments(x, w), M.moments(y, w)),
+        lambda both: M.frechet_distance(*both),
+        (normal(3), normal(3), weights()),
+    ),
+    "good_share": of_modes(M.good_share),
+    "maximum_mean_discrepancy": of_sets(M.maximum_mean_discrepancy),
+    "modes": of_modes(same),
+    "modes_covered": of_modes(lambda found: M.modes_covered(found) / 3),
+    "moments": Case(M.moments, same, (normal(3), weights())),
+    "sample_precision_recall": of_sets(
+        lambda x, y: M.sample_precision_recall(x, y)[1] / 3
+    ),
+    "sliced_wasserstein": of_sets(
+        lambda x, y: M.sliced_wasserstein(x, y, jnp.asarray(CENTERS, x.dtype))
     ),
     # image
     "mse": of_images(M.mse),
@@ -349,8 +379,9 @@ def test_dtypes_are_kept(name):
 @kept(CASES, "refusal")
 def test_no_example_is_an_error_where_it_can_be_read(name):
     case, nothing = CASES[name], [x[:0] for x in cast(drawn(name))]
-    if case.sums is M.score_counts or name == "trustworthiness":
-        with pytest.raises(ValueError, match="got none|half of 0 points"):
+    if case.sums is M.score_counts or "padding" in case.without:
+        refused = "got none|half of 0 points|points at least, got 0|one size"
+        with pytest.raises(ValueError, match=refused):
             case.sums(*nothing)
         return
     zeros = compiled(case.sums)(*nothing)

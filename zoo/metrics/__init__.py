@@ -27,6 +27,16 @@ from zoo.metrics.detection import Matches as Matches
 from zoo.metrics.detection import average_precisions as average_precisions
 from zoo.metrics.detection import detection_matches as detection_matches
 from zoo.metrics.detection import mean_average_precision as mean_average_precision
+from zoo.metrics.generation import Modes as Modes
+from zoo.metrics.generation import Moments as Moments
+from zoo.metrics.generation import frechet_distance as frechet_distance
+from zoo.metrics.generation import good_share as good_share
+from zoo.metrics.generation import maximum_mean_discrepancy as maximum_mean_discrepancy
+from zoo.metrics.generation import modes as modes
+from zoo.metrics.generation import modes_covered as modes_covered
+from zoo.metrics.generation import moments as moments
+from zoo.metrics.generation import sample_precision_recall as sample_precision_recall
+from zoo.metrics.generation import sliced_wasserstein as sliced_wasserstein
 from zoo.metrics.image import SquaredError as SquaredError
 from zoo.metrics.image import mse as mse
 from zoo.metrics.image import psnr as psnr
