@@ -9,6 +9,12 @@ min(max(., 0), 6). A unit takes half of the channels through three convolutions 
 shuffles all; see `mobilenet_v1` and `shufflenet_v2`. Where a pair of MobileNet would
 make c c multiply-adds for a pixel, a unit makes half of that.
 
+Such a mixture is said not to train. It does, by batch normalization: of 11 blocks (of 8
+and 16 channels), on the digits, after 200 steps of momentum with 32 images, the loss of
+seeds 0 to 4 is 1.01 to 1.19 at the rate 0.1 and 0.89 to 1.17 at 0.3. Without, it is
+1.92 to 2.32 at 0.1, and at 0.3 that of chance, 2.25 to 2.33, or NaN; the best that it
+has is 1.78 to 2.23, at 0.01.
+
 Outputs by name: stem, stage_1, ..., pooled.
 
 Shapes: B examples, H height, W width, C channels, K classes.
