@@ -59,6 +59,14 @@ CLAIMS = {
         ("path", "last", "path/loss", "last/loss"),
         lambda path, last, loss, end: path > last and loss < end,
     ),
+    "neocognitron": Claim(
+        "digits moved by 3 are known better by 0.4 than without blur and by pixels, "
+        "and 0.6 of what is attended lies on the digit recognized of two",
+        ("neocognitron/3", "without blur/3", "pixels/3", "inside"),
+        lambda found, sharp, pixels, inside: (
+            found > max(sharp, pixels) + 0.4 and inside > 0.6
+        ),
+    ),
     "overfitting": Claim(
         "dropout and augmentation together lower loss and gap on the test set",
         ("nothing/loss", "both/loss", "nothing/gap", "both/gap"),

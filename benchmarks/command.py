@@ -48,6 +48,7 @@ BENCHMARKS = {
     "paths": PATHS,
     "convolution": CONVOLUTION,
     "convnets": CONVNETS,
+    "classifiers": Entry("classifiers", parts="NETWORKS"),
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
     "adversarial": Entry("adversarial", parts="PARTS"),

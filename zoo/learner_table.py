@@ -49,6 +49,7 @@ from zoo.generative import (
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
 from zoo.sequence import language, truncated, word2vec
+from zoo.vision import neocognitron
 
 
 class LearnerRow(NamedTuple):
@@ -182,6 +183,16 @@ def _small(step: int) -> Batch:
     return batch | {"x": batch["x"].reshape(16, 3, 2)}
 
 
+def _lit(step: int) -> Batch:
+    """16 small images from 0 to 1, in any order, and a teacher's seeds."""
+    rng = np.random.default_rng([8, step])
+    x = rng.uniform(size=(16, *neocognitron.TINY.image)).astype(np.float32)
+    plane = rng.integers(0, 4, 16).astype(np.int32)
+    place = rng.integers(0, 5, (16, 2)).astype(np.int32)
+    index = rng.permutation(16).astype(np.int32)
+    return {"x": x, "y": plane % 2, "plane": plane, "place": place, "index": index}
+
+
 def _coded(aim: objective.Objective | None = None, level: int | None = None):
     """A row of an autoencoder of `_pixels`; None: of the sparse objective."""
     deep = autoencoder.Autoencoder((6,), (4,) if level is None else (4, 3))
@@ -251,6 +262,12 @@ LEARNERS: dict[str, LearnerRow] = {
     "lda_parallel": LearnerRow(_of(lda_parallel.learner, 3, 6), _documents),
     "lda_variational": LearnerRow(_of(lda_variational.learner, 3), _counts),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
+    "neocognitron": LearnerRow(
+        _of(neocognitron.learner, neocognitron.TINY, classes=2), _lit
+    ),
+    "neocognitron_taught": LearnerRow(
+        _of(neocognitron.learner, neocognitron.TINY, 1, taught=True), _lit
+    ),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
     "sne": _embedding("sne", "exact"),

@@ -47,6 +47,19 @@ def test_is_the_identity_in_use_and_at_rate_zero():
     assert Dropout(0.0).apply({}, X, train=True) is X  # and asks for no key
 
 
+def test_whole_examples_are_kept_or_left_out():
+    """At the rate, in the mean the same, and by the example's number."""
+    x, index = jnp.ones((4000, 3, 2)), jnp.arange(4000)
+    drop = lambda x, index: Dropout(0.3, whole=True).apply(
+        {}, x, train=True, index=index, rngs=KEY
+    )
+    y = np.asarray(drop(x, index))
+    assert (y == y[:, :1, :1]).all()
+    np.testing.assert_allclose(np.unique(y), [0, 1 / 0.7], rtol=1e-6)
+    assert abs((y[:, 0, 0] == 0).mean() - 0.3) < 5 * np.sqrt(0.21 / 4000)
+    np.testing.assert_array_equal(drop(x[:99], index[::-1][:99]), y[::-1][:99])
+
+
 def test_layers_draw_different_masks():
     class Two(nn.Module):
         @nn.compact

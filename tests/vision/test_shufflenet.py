@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from zoo.vision import MobileShuffleNet
 from zoo.vision.layers import Kit, channel_shuffle
 from zoo.vision.shufflenet_v1 import ShuffleUnitV1
 from zoo.vision.shufflenet_v2 import ShuffleUnitV2
@@ -138,3 +139,13 @@ def test_half_of_the_channels_pass_by_in_version_2():
     unit = ShuffleUnitV2(KIT, 8)
     y = unit.apply(drawn(unit, x), x)
     np.testing.assert_array_equal(y[..., ::2], x[..., :4])
+
+
+def test_units_among_pairs_of_mobilenet_need_even_channels():
+    model = MobileShuffleNet(stages=((8, 2, 1), (7, 1, 1)))
+    x = jax.ShapeDtypeStruct((1, 32, 32, 3), "float32")
+    with pytest.raises(ValueError, match="stages must have even channels, got"):
+        jax.eval_shape(model.init, jax.random.key(0), x)
+    with pytest.raises(ValueError, match="H and W of at least 64"):
+        model = MobileShuffleNet(stages=((8, 1, 32),))
+        jax.eval_shape(model.init, jax.random.key(0), x)

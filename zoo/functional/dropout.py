@@ -11,6 +11,8 @@ References:
     Srivastava et al., "Dropout: a simple way to prevent neural networks from
     overfitting", JMLR 2014, https://jmlr.org/papers/v15/srivastava14a.html
     (scaled in training, not in use)
+    Huang, Sun, Liu, Sedra and Weinberger, "Deep networks with stochastic depth", ECCV
+    2016, https://arxiv.org/abs/1603.09382 (whole)
 """
 
 import flax.linen as nn
@@ -23,6 +25,8 @@ class Dropout(nn.Module):
 
     Attributes:
         rate: the probability p, in [0, 1).
+        whole: an example is kept or zeroed as one: one draw for all of its values. Of a
+            branch beside a shortcut this is stochastic depth, or drop path.
 
     Called with `index`, the global numbers of the examples, int [B]; without it an
     example's number is its place in the batch.
@@ -32,6 +36,7 @@ class Dropout(nn.Module):
     """
 
     rate: float
+    whole: bool = False
 
     @nn.compact
     def __call__(
@@ -49,7 +54,8 @@ class Dropout(nn.Module):
             )
         key = self.make_rng("dropout")
         keep = 1 - self.rate
-        mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, x.shape[1:]))(
+        shape = (1,) * (x.ndim - 1) if self.whole else x.shape[1:]
+        mask = jax.vmap(lambda key: jax.random.bernoulli(key, keep, shape))(
             example_keys(key, index)
         )
         return jnp.where(mask, x / keep, jnp.zeros((), x.dtype))

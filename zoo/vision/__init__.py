@@ -11,6 +11,7 @@ from zoo.vision.layers import features as features
 from zoo.vision.lenet import LeNet as LeNet
 from zoo.vision.lenet5_1998 import LeNet51998 as LeNet51998
 from zoo.vision.mnasnet import MnasNet as MnasNet
+from zoo.vision.mobile_shuffle import MobileShuffleNet as MobileShuffleNet
 from zoo.vision.mobilenet_v1 import MobileNetV1 as MobileNetV1
 from zoo.vision.mobilenet_v2 import MobileNetV2 as MobileNetV2
 from zoo.vision.mobilenet_v3 import MobileNetV3 as MobileNetV3

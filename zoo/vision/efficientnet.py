@@ -13,7 +13,8 @@ devices without floats: no squeeze-excite, and f = min(max(., 0), 6).
 Outputs by name: stem, stage_1, ..., last, pooled.
 
 Shapes: B examples, H height, W width, C channels, K classes.
-Differs from the paper: blocks are not dropped at random in training.
+Differs from the paper: nothing; in training, branches are left out as in its program,
+at a rate that grows from block to block up to 0.2 (`drop_path`).
 
 References:
     Tan and Le, "EfficientNet: rethinking model scaling for convolutional neural
@@ -63,13 +64,15 @@ class EfficientNet(InvertedNet):
     """Classifier of images.
 
     Attributes:
-        num_classes, stem_stride, dropout, dtype, axis_name, fast: see `InvertedNet`.
+        num_classes, stem_stride, dropout, drop_path, dtype, axis_name, fast: see
+            `InvertedNet`.
         stages: (t, k, c, n, s) each, see above.
         stem: channels of the first convolution.
         last: channels of the last convolution.
         lite: without squeeze-excite, and with min(max(., 0), 6).
     """
 
+    drop_path: float = 0.2
     stages: Stages = STAGES
     stem: int = 32
     last: int = 1280

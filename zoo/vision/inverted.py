@@ -1,11 +1,13 @@
 """Inverted residuals, and the networks that are chains of them.
 
-    block     y = x + N(conv1(e(f(N(depthwise(f(N(conv1(x)))))))))
+    block     y = x + m N(conv1(e(f(N(depthwise(f(N(conv1(x)))))))))
     network   x -> unit 3x3 -> blocks of all stages -> unit 1x1 -> mean -> [dense -> f]
                 -> dropout -> dense
 
 A block is wide inside and narrow at its ends: 1x1 to many channels, depthwise, and 1x1
-back without activation. e is squeeze-excite, if any; unit is convolution, normalization
+back without activation. In training m leaves the branch out for an example, with a rate
+that grows from block to block up to `drop_path`, else it is 1 / (1 - rate); in use it
+is 1. e is squeeze-excite, if any; unit is convolution, normalization
 N and activation f. MobileNet, MnasNet and EfficientNet differ in their blocks, in f and
 in what stands before the head: each says so in its `chain`.
 
@@ -16,9 +18,11 @@ Shapes: B examples, H height, W width, C channels, K classes.
 References:
     Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", CVPR 2018,
     https://arxiv.org/abs/1801.04381
+    Huang et al., "Deep networks with stochastic depth", ECCV 2016,
+    https://arxiv.org/abs/1603.09382 (m)
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -46,6 +50,7 @@ class InvertedResidual(nn.Module):
         squeeze_act, gate: of squeeze-excite.
         project_act: of the output, before the sum; None for none.
         skip: whether there is a sum.
+        drop_path: rate at which the branch beside the sum is left out, in [0, 1).
     """
 
     kit: Kit
@@ -59,9 +64,10 @@ class InvertedResidual(nn.Module):
     gate: Callable = nn.sigmoid
     project_act: Act = None
     skip: bool = True
+    drop_path: float = 0.0
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, index: jax.Array | None = None) -> jax.Array:
         kit, given = self.kit, x
         if self.expanded != x.shape[-1]:
             x = kit.unit(x, self.expanded, 1, 1, self.act, name="expand")
@@ -75,7 +81,9 @@ class InvertedResidual(nn.Module):
                 x, self.squeeze, self.squeeze_act, self.gate, name="squeeze"
             )
         x = kit.unit(x, self.features, 1, 1, self.project_act, name="project")
-        return x + given if self.skip and x.shape == given.shape else x
+        if not self.skip or x.shape != given.shape:
+            return x
+        return given + kit.drop_path(x, self.drop_path, index, "drop_path")
 
 
 class Chain(NamedTuple):
@@ -134,6 +142,7 @@ class InvertedNet(nn.Module):
         num_classes: logits of an example (K).
         stem_stride: of the first convolution.
         dropout: rate before the head.
+        drop_path: block i of n leaves its branch out at i / n of this rate, in [0, 1).
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
@@ -146,6 +155,7 @@ class InvertedNet(nn.Module):
     num_classes: int = 1000
     stem_stride: int = 2
     dropout: float = 0.2
+    drop_path: float = 0.0
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -168,9 +178,11 @@ class InvertedNet(nn.Module):
         kit = Kit(train, self.axis_name, self.dtype, self.fast, **options)
         x = kit.unit(x, stem, 3, self.stem_stride, act, name="stem_conv")
         output(self, "stem", x)
+        rates = self._rates(sum(map(len, stages)))
         for i, stage in enumerate(stages, 1):
             for name, block in stage.items():
-                x = InvertedResidual(kit, **block, name=name)(x)
+                block = {**block, "drop_path": next(rates)}
+                x = InvertedResidual(kit, **block, name=name)(x, index)
             output(self, f"stage_{i}", x)
         if last:
             x = output(self, "last", kit.unit(x, last, 1, 1, act, name="last_conv"))
@@ -179,6 +191,11 @@ class InvertedNet(nn.Module):
             x = act(kit.dense(x, hidden, "hidden"))
         x = kit.dropout(x, self.dropout, index, "dropout")
         return kit.dense(x, self.num_classes, "head")  # -> [B, K]
+
+    @nn.nowrap
+    def _rates(self, count: int) -> Iterator[float]:
+        """Of the blocks, in their order."""
+        return (self.drop_path * i / count for i in range(count))
 
 
 def timm_rules(times: Iterable[int]) -> tuple:

@@ -55,6 +55,7 @@ class Kit:
         momentum: the share of the old running average.
         epsilon: is added to the variance.
         bias: convolutions with a normalization behind them have a bias too.
+        normalize: False leaves normalizations out.
     """
 
     train: bool = False
@@ -64,6 +65,7 @@ class Kit:
     momentum: float = 0.9
     epsilon: float = 1e-5
     bias: bool = False
+    normalize: bool = True
 
     def conv(
         self,
@@ -99,6 +101,8 @@ class Kit:
 
     def norm(self, x: jax.Array, name: str) -> jax.Array:
         """Batch normalization."""
+        if not self.normalize:
+            return x
         return nn.BatchNorm(
             use_running_average=not self.train,
             momentum=self.momentum,
@@ -146,6 +150,10 @@ class Kit:
     def dropout(self, x: jax.Array, rate: float, index: Any, name: str) -> jax.Array:
         """Dropout by the numbers of the examples."""
         return Dropout(rate, name=name)(x, train=self.train, index=index)
+
+    def drop_path(self, x: jax.Array, rate: float, index: Any, name: str) -> jax.Array:
+        """A branch of the network, left out for an example as a whole."""
+        return Dropout(rate, whole=True, name=name)(x, train=self.train, index=index)
 
 
 def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:

@@ -15,11 +15,14 @@ differ, two 1x1 of every second pixel, the second of the image moved by one.
 Stages have F, 2 F and 4 F channels in each pair. f is ReLU. Paddings are those of
 TensorFlow: more at the end; a mean is over the pixels that are there.
 
+In training each branch of a pair, but what is read as it is, is left out for an example
+as a whole, at a rate that grows from cell to cell (`drop_path`).
+
 Outputs by name: stem, stage_1, stage_2, stage_3, pooled.
 
 Shapes: B examples, H height, W width, C channels, F channels of a pair, K classes.
-Differs from the paper: no paths are dropped in training, and there is no auxiliary
-head.
+Differs from the paper: that rate does not grow in the course of training, and there is
+no auxiliary head.
 
 References:
     Zoph, Vasudevan, Shlens and Le, "Learning transferable architectures for scalable
@@ -105,6 +108,7 @@ class Cell(nn.Module):
         width: channels of each pair.
         reduction: whether it halves the image.
         raw: h_0 is what is given, as it is; pairs change its channels.
+        drop_path: rate at which a branch of a pair is left out, in [0, 1).
     """
 
     kit: Kit
@@ -112,9 +116,12 @@ class Cell(nn.Module):
     width: int
     reduction: bool = False
     raw: bool = False
+    drop_path: float = 0.0
 
     @nn.compact
-    def __call__(self, previous: jax.Array, last: jax.Array) -> jax.Array:
+    def __call__(
+        self, previous: jax.Array, last: jax.Array, index: jax.Array | None = None
+    ) -> jax.Array:
         current = self._project(last, 1, "current")
         if not self.raw:
             if previous.shape[1:3] != last.shape[1:3]:
@@ -127,7 +134,11 @@ class Cell(nn.Module):
             for side, (operation, source) in zip(("left", "right"), pair, strict=True):
                 stride = 2 if self.reduction and source <= LAST else 1
                 name = f"pair_{k}_{side}"
-                parts.append(self._apply(operation, states[source], stride, name))
+                part = self._apply(operation, states[source], stride, name)
+                if operation != "same" or stride > 1:
+                    rate = self.drop_path
+                    part = self.kit.drop_path(part, rate, index, f"{name}_drop_path")
+                parts.append(part)
             states.append(sum(parts))
         return jnp.concatenate([states[i] for i in self.plan.outputs], -1)
 
@@ -187,6 +198,8 @@ class NASNet(nn.Module):
         skip: the cell behind a reduction cell reads what that one read as h_0, not
             as h_1.
         dropout: rate before the head.
+        drop_path: cell i of n, from 1, leaves a branch out at i / n of this rate, in
+            [0, 1).
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
@@ -205,6 +218,7 @@ class NASNet(nn.Module):
     stem: str = "imagenet"
     skip: bool = True
     dropout: float = 0.5
+    drop_path: float = 0.0
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -225,8 +239,15 @@ class NASNet(nn.Module):
             )
         kit = Kit(train, self.axis_name, self.dtype, self.fast, epsilon=1e-3)
 
+        count = sum(self.blocks) + len(self.blocks) - 1 + (2 if large else 0)
+        rates = (self.drop_path * i / count for i in range(1, count + 1))
+
+        def cell(plan, previous, x, width, name, halves=False, raw=False):
+            made = Cell(kit, plan, width, halves, raw, next(rates), name=name)
+            return made(previous, x, index)
+
         def halved(previous, x, width, name, raw=False):
-            return Cell(kit, reduction, width, True, raw, name=name)(previous, x)
+            return cell(reduction, previous, x, width, name, True, raw)
 
         if large:
             sizes = self.stem_width, 3, 2, None
@@ -236,14 +257,14 @@ class NASNet(nn.Module):
         else:
             previous = x = kit.unit(x, self.stem_width, 3, 1, None, name="stem_conv")
         output(self, "stem", x)
-        for i, count in enumerate(self.blocks):
+        for i, cells in enumerate(self.blocks):
             width = self.width * 2**i
             if i:
                 made = halved(previous, x, width, f"reduction_{i}")
                 previous, x = previous if self.skip else x, made
-            for j in range(count):
-                cell = Cell(kit, normal, width, name=f"stage_{i + 1}_cell_{j}")
-                previous, x = x, cell(previous, x)
+            for j in range(cells):
+                name = f"stage_{i + 1}_cell_{j}"
+                previous, x = x, cell(normal, previous, x, width, name)
             output(self, f"stage_{i + 1}", x)
         x = output(self, "pooled", nn.relu(x).mean((1, 2)))  # -> [B, C]
         x = kit.dropout(x, self.dropout, index, "dropout")

@@ -4,6 +4,7 @@ from zoo.row import Row
 from zoo.vision import (
     efficientnet,
     mnasnet,
+    mobile_shuffle,
     mobilenet_v1,
     mobilenet_v2,
     mobilenet_v3,
@@ -79,6 +80,29 @@ MOBILE: dict[str, Row] = {
         inputs=CIFAR,
         tiny=mobilenet_v1.TINY,
         notes="The first convolution keeps all pixels, so that 32x32 ends as 2x2.",
+    ),
+    **family(
+        mobile_shuffle.MobileShuffleNet,
+        {"mobile_shuffle": (2_989_544, {})},
+        paper=MA,
+        tiny=mobile_shuffle.TINY,
+        notes="MobileNet V1 with units of ShuffleNet V2 where shapes agree.",
+    ),
+    **family(
+        mobile_shuffle.MobileShuffleNet,
+        {
+            "mobile_shuffle_cifar": (
+                *(1_974_794,),
+                {
+                    **{"num_classes": 10, "stem_stride": 1},
+                    **{"stages": mobile_shuffle.CIFAR},
+                },
+            )
+        },
+        paper=MA,
+        inputs=CIFAR,
+        tiny=mobile_shuffle.TINY,
+        notes="Two strides fewer, so that 32x32 ends as 4x4.",
     ),
     **family(
         mobilenet_v2.MobileNetV2,
@@ -220,7 +244,7 @@ MOBILE: dict[str, Row] = {
                 *(4_020_358,),
                 {
                     **{"num_classes": 10, "stages": efficientnet.CIFAR},
-                    **{"stem_stride": 1, "dropout": 0.0},
+                    **{"stem_stride": 1, "dropout": 0.0, "drop_path": 0.0},
                 },
             )
         },

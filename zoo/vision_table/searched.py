@@ -14,7 +14,7 @@ FIVE = {"blocks": (4, 3, 3), "width": 216, "skip": False, **PLANS}
 SEARCHED: dict[str, Row] = {
     **family(
         nasnet.NASNet,
-        {"nasnet_a_large": (88_753_150, SIX)},
+        {"nasnet_a_large": (88_753_150, {**SIX, "drop_path": 0.3})},
         paper=ZOPH,
         inputs=LARGE,
         tiny=nasnet.TINY,
