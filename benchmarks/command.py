@@ -73,6 +73,7 @@ ACCEPTANCE = {
     "char_lm": Entry("characters"),
     "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
+    "segmentation": Entry("segmentation", parts="MODELS"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,

@@ -2,12 +2,14 @@
 
 Run:    python -m experiments.segment
         python -m experiments.segment --model deeplabv3_small
-        python -m experiments.segment --loss both --steps 1200
+        python -m experiments.segment --steps 1200
+        python -m experiments.segment --loss both
 
 Expect: on the test's scenes mean IoU 0.77 by the small U-Net, 0.57 along the borders,
 and 0.96 of the pixels right (seed 0). Discs are told best, 0.81; triangles and squares,
 0.66 and 0.64, are mixed up where little is seen of them. It takes three minutes of a
-CPU core. A slow test holds it to that.
+CPU core. In 1,200 steps, nine minutes, it comes to 0.94, 0.85 along the borders, which
+`make acceptance ARGS=segmentation` holds it to.
 
 Each step sees new scenes; those of the test are drawn with another seed, and no network
 has seen them. Overlaps hide up to a fifth of an object, colours are by chance, so that

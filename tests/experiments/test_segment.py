@@ -19,13 +19,6 @@ def test_it_trains_and_reports(tmp_path, capsys):
     assert page.count("<figure") == 2 and page.count("<table") == 1
 
 
-@pytest.mark.slow
-def test_it_learns(tmp_path):
-    numbers = main(Config(progress=False, run=str(tmp_path)))
-    assert numbers["mean_iou"] > 0.7
-    assert numbers["iou/disc"] > numbers["iou/square"]
-
-
 def test_numbers_of_what_is_known():
     truth = np.zeros((1, 8, 8), np.int32)
     truth[0, :4] = 1
