@@ -7,6 +7,8 @@ from experiments.roc import Config, main
 
 SEEDS = range(5)
 
+pytestmark = pytest.mark.xdist_group("roc")  # one worker, so one run
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):

@@ -6,6 +6,8 @@ from experiments.saturated_start import SHOWN, Config, main
 
 SMALL = dict(width=12, steps=90, rates=4, least_rate=1e-2, largest_rate=1.0)
 
+pytestmark = pytest.mark.xdist_group("saturated_start")  # one worker, so one run
+
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):

@@ -5,6 +5,8 @@ import pytest
 
 from experiments.sparse_coding import SEEDS, Config, main, patches, selectivity
 
+pytestmark = pytest.mark.xdist_group("sparse_coding")  # one worker, so one run
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
