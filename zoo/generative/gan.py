@@ -55,12 +55,16 @@ PRIORS = {
 
 
 class Player(NamedTuple):
+    """One side of the game."""
+
     params: Any
     model_state: Any  # batch statistics; of the discriminator by kind: real, fake
     opt_state: Any
 
 
 class GANState(NamedTuple):
+    """Both players, and what options of `learner` keep; None where not asked for."""
+
     step: jax.Array  # int32 scalar: steps taken
     key: jax.Array  # never advanced; a step's own key is fold_in(key, step)
     generator: Player
