@@ -50,6 +50,7 @@ import zoo.metrics as M
 from zoo.errors import unknown
 from zoo.functional import example_keys
 from zoo.generative import gan, gan_losses, mlp_gan
+from zoo.metrics.ranks import rank_correlation
 from zoo.training import figures
 from zoo.training.cli import run
 from zoo.training.parallel import jit_once  # compiling is most of the time
@@ -260,10 +261,9 @@ def _edge(layers):  # of each seed
 
 
 def _ranks(path):
-    order = lambda values: np.argsort(np.argsort(values))
-    late = lambda values: order(values[len(values) // 4 :])
+    late = lambda values: values[len(values) // 4 :]
     pairs = zip(path["estimate"], path["mmd"], strict=True)
-    return [np.corrcoef(late(a), late(b))[0, 1] for a, b in pairs]
+    return [rank_correlation(late(a), late(b)) for a, b in pairs]
 
 
 def _report(report, cfg, numbers, paths, last, weights, slopes) -> None:

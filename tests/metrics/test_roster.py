@@ -144,6 +144,11 @@ def of_sets(measure: Callable) -> Case:
     return Case(measure, same, (normal(3), normal(3)), without)
 
 
+def of_samples(measure: Callable) -> Case:
+    without = {**ALL_AT_ONCE, "padding": "it takes no weights: pairs of numbers count"}
+    return Case(measure, same, (normal(), normal()), without)
+
+
 CENTERS = np.random.default_rng(5).normal(size=(4, 3))
 
 # "function" or "function/what is particular", by module.
@@ -254,6 +259,10 @@ CASES = {
     "roc_curve/exact": of_scores(M.roc_curve),
     "score_counts": of_scores(same),
     "score_histogram": of_bins(same),
+    # ranks
+    "rank_correlation": of_samples(M.rank_correlation),
+    "ranks": of_samples(lambda a, b: M.ranks(a) / 64),
+    "superiority": of_samples(M.superiority),
     # regression
     "r2": of_numbers(M.r2),
     "residuals": of_numbers(same),

@@ -50,6 +50,9 @@ from zoo.metrics.ranking import precision_recall_curve as precision_recall_curve
 from zoo.metrics.ranking import roc_curve as roc_curve
 from zoo.metrics.ranking import score_counts as score_counts
 from zoo.metrics.ranking import score_histogram as score_histogram
+from zoo.metrics.ranks import rank_correlation as rank_correlation
+from zoo.metrics.ranks import ranks as ranks
+from zoo.metrics.ranks import superiority as superiority
 from zoo.metrics.regression import Residuals as Residuals
 from zoo.metrics.regression import r2 as r2
 from zoo.metrics.regression import residuals as residuals
