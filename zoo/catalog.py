@@ -115,6 +115,11 @@ MODELS: dict[str, Row] = {
 
 # Public modules that are parts of models and no models: name -> whose part.
 PARTS: dict[str, str] = {
+    "zoo.search.controller.Controller": "what `reinforce` teaches",
+    "zoo.search.layer_net.LayerNet": "what `layer_space` decides",
+    "zoo.search.progressive.Predictor": "what `progressive` asks",
+    "zoo.search.pyramid.PyramidNet": "what `pyramid_space` decides",
+    "zoo.search.small_net.SmallNet": "what `darts` and `trainer` train",
     "zoo.segmentation.fcn.Context": "the context module of DilatedVGG",
     "zoo.segmentation.upward.Doubled": "the transposed convolution of UNet",
     "zoo.segmentation.upward.Enlarged": "the transposed convolution of FCN",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -48,6 +49,15 @@ from zoo.generative import (
 )
 from zoo.learner import Batch, Learner, supervised
 from zoo.metrics.classification import accuracy
+from zoo.search import (
+    SmallNet,
+    cell_space,
+    darts,
+    progressive,
+    regularized_evolution,
+    reinforce,
+    search,
+)
 from zoo.sequence import language, truncated, word2vec
 from zoo.vision import neocognitron
 
@@ -86,6 +96,22 @@ def _labelled(step: int) -> Batch:
 def _of(make: Callable[..., Learner], *args, **fields) -> Callable[..., Learner]:
     """A builder: of the parallel axis and nothing else."""
     return lambda axis_name=None: make(*args, **fields, axis_name=axis_name)
+
+
+def _numbered(step: int) -> Batch:
+    rng = np.random.default_rng([8, step])
+    return {"index": rng.permutation(16).astype(np.int32)}
+
+
+def _worth(tokens):  # of cells: how many sides read the one before
+    return jnp.float32(tokens[:, ::2] == 1).mean(1)
+
+
+def _small_images(step: int) -> Batch:
+    rng = np.random.default_rng([9, step])
+    x = rng.normal(size=(16, 4, 4, 1)).astype(np.float32)
+    y = rng.integers(0, 3, 16).astype(np.int32)
+    return {"x": x, "y": y, "index": rng.permutation(16).astype(np.int32)}
 
 
 def _clouds(classes: int, apart: float) -> Callable[[int], Batch]:
@@ -249,6 +275,15 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(boosting.learner, "softmax", 3, rounds=9, max_depth=2, form="newton"),
         lambda step: _clouds(3, 0.5)(0),
     ),
+    "darts": LearnerRow(
+        _of(
+            darts,
+            SmallNet(3, width=3, cells=1, blocks=1),
+            optim.sgd(0.1),
+            optim.sgd(0.1),
+        ),
+        _small_images,
+    ),
     "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
@@ -270,6 +305,20 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "search_evolution": LearnerRow(
+        _of(search, regularized_evolution(cell_space(1), 20, 3), _worth), _numbered
+    ),
+    "search_progressive": LearnerRow(
+        _of(
+            search,
+            progressive(2, 128, operations=2, nets=2, fit_steps=2),
+            _worth,
+        ),
+        _numbered,
+    ),
+    "search_reinforce": LearnerRow(
+        _of(search, reinforce(cell_space(1), hidden=4), _worth), _numbered
+    ),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
     "predictability": LearnerRow(
