@@ -47,6 +47,7 @@ from zoo.generative import (
     vae,
 )
 from zoo.learner import Batch, Learner, supervised
+from zoo.meta import maml, reptile
 from zoo.metrics.classification import accuracy
 from zoo.sequence import language, truncated, word2vec
 from zoo.vision import neocognitron
@@ -233,6 +234,27 @@ def _gan(loss: gan_losses.GANLoss, classes: int = 0, **options) -> LearnerRow:
     return LearnerRow(build, _labelled)
 
 
+def _tasks(step: int) -> Batch:
+    """16 tasks of 4 examples and 2 to be told, of three classes, in any order."""
+    rng = np.random.default_rng([9, step])
+
+    def part(count: int) -> Batch:
+        x = rng.normal(size=(16, count, 6)).astype(np.float32)
+        return {"x": x, "y": rng.integers(0, 3, (16, count)).astype(np.int32)}
+
+    index = rng.permutation(16).astype(np.int32)
+    return {"support": part(4), "query": part(2), "index": index}
+
+
+def _meta(make: Callable[..., Learner], **options) -> LearnerRow:
+    """A row of a net that learns to learn; with dropout, so that chance is told."""
+    model = mlp.MLP(**mlp.TINY, num_classes=3)
+    options |= {"rate": 0.1, "steps": 2, "metrics": {"accuracy": accuracy}}
+    return LearnerRow(
+        _of(make, model, cross_entropy, optim.sgd(0.1), **options), _tasks
+    )
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -261,6 +283,10 @@ LEARNERS: dict[str, LearnerRow] = {
     "lda": LearnerRow(_of(lda.learner, 3, 6, 4), _tokens),
     "lda_parallel": LearnerRow(_of(lda_parallel.learner, 3, 6), _documents),
     "lda_variational": LearnerRow(_of(lda_variational.learner, 3), _counts),
+    "maml": _meta(maml.learner, eval_steps=3),
+    "maml_first_order": _meta(
+        maml.learner, order=1, adapts=lambda path: path.startswith("head/")
+    ),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
     "neocognitron": LearnerRow(
         _of(neocognitron.learner, neocognitron.TINY, classes=2), _lit
@@ -283,6 +309,7 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(rbm.learner, 3, optim.sgd(0.1), k=2, chains=16), _pixels
     ),
     "recirculation": LearnerRow(_of(recirculation.learner, 3, decay=0.01), _pixels),
+    "reptile": _meta(reptile.learner, parts=3),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)
