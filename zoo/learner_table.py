@@ -47,7 +47,7 @@ from zoo.generative import (
     vae,
 )
 from zoo.learner import Batch, Learner, supervised
-from zoo.meta import maml, reptile
+from zoo.meta import maml, pace, reptile
 from zoo.metrics.classification import accuracy
 from zoo.sequence import language, truncated, word2vec
 from zoo.vision import neocognitron
@@ -255,6 +255,21 @@ def _meta(make: Callable[..., Learner], **options) -> LearnerRow:
     )
 
 
+def _paced(axis_name: str | None = None) -> Learner:
+    rng = np.random.default_rng(10)
+    sizes = {"dense_0": (30, 8), "head": (8, 3)}
+    params = {
+        name: {
+            "kernel": rng.normal(size=size).astype(np.float32),
+            "bias": np.zeros(size[1], np.float32),
+        }
+        for name, size in sizes.items()
+    }
+    model = mlp.MLP(**mlp.TINY, num_classes=3)
+    options = dict(patience=1, least=1.0, axis_name=axis_name)
+    return pace.learner(model, cross_entropy, optim.sgd(0.1), params, **options)
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -310,6 +325,7 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "recirculation": LearnerRow(_of(recirculation.learner, 3, decay=0.01), _pixels),
     "reptile": _meta(reptile.learner, parts=3),
+    "self_paced": LearnerRow(_paced, _labelled),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)

@@ -7,4 +7,5 @@ begin training and which layers to train; neither needs the other.
 from zoo.meta import adapted as adapted
 from zoo.meta import inner as inner
 from zoo.meta import maml as maml
+from zoo.meta import pace as pace
 from zoo.meta import reptile as reptile

@@ -184,3 +184,47 @@ def check(tasks: Batch) -> None:
                     f"{where} must be of {count} tasks and at least 1 example each, "
                     f"[{count}, examples, ...], got shape {leaf.shape}"
                 )
+
+
+def curve(
+    model: Adapted,
+    variables: PyTree,
+    tasks: Batch,
+    rate: Any = None,
+    score: Loss | None = None,
+) -> Pair:
+    """The loss on the query before adaptation and after each of its steps.
+
+    Args:
+        model: of this file; its `evaluation` says how and for how many steps, K.
+        variables: of the model.
+        tasks: a batch of them.
+        rate: in place of the one in `evaluation`; may be traced.
+        score: (outputs, query) -> (sum, weight), in place of the loss.
+
+    Returns:
+        Sums and weights over tasks, [K + 1] each.
+    """
+    check(tasks)
+    state = dict(variables)
+    params = state.pop("params")
+    how = model.evaluation._replace(steps=1)
+    how = how if rate is None else how._replace(rate=rate)
+
+    def told(task, key):
+        def scored(params):
+            outputs, _ = model.outputs(params, state, task["query"], key)
+            return (score or model.loss)(outputs, task["query"])
+
+        def step(params, _):
+            params, _, _ = model.adapt(params, state, task["support"], how)
+            return params, scored(params)
+
+        first, later = scored(params), model.evaluation.steps
+        _, rest = jax.lax.scan(
+            step, params, length=later, unroll=later if how.unroll else 1
+        )
+        return jax.tree.map(lambda a, b: jnp.append(a, b), first, rest)
+
+    pairs = each(told, tasks, None, how.unroll)
+    return jax.tree.map(lambda a: a.sum(0), pairs)
