@@ -10,7 +10,7 @@ import optim
 import zoo
 import zoo.functional as F
 from zoo.classical.mlp import MLP
-from zoo.meta import inner, maml, reptile
+from zoo.meta import adapted, inner, maml, reptile
 
 RNG = np.random.default_rng(0)
 T, S, Q, D = 4, 5, 3, 3
@@ -111,6 +111,14 @@ def test_what_adapts_and_what_is_learned():
     same = build(maml, adapts=None, rate={"dense_0": 0.0, "head": 0.1})
     a, b = (jax.jit(l.evaluate)(state, batch)["loss"] for l in (build(maml), same))
     np.testing.assert_allclose(a, b, rtol=1e-6)
+    # The last of the curve is what `evaluate` tells; at a rate of 0 it is level.
+    how = inner.inner(0.1, 2, head)
+    model = adapted.Adapted(net, F.cross_entropy, how, how)
+    curve = jax.jit(lambda *args: adapted.curve(model, {"params": params}, *args))
+    told, level = curve(batch, 0.1), curve(batch, 0.0)
+    np.testing.assert_allclose(jnp.array(told)[:, -1], jnp.array(a), rtol=1e-6)
+    np.testing.assert_allclose(level[0], told[0][:1].repeat(3), rtol=1e-6)
+    assert told[0][2] < told[0][0]
 
 
 def test_nets_that_convolve_are_written_out():
