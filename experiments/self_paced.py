@@ -9,8 +9,8 @@ are renamed better by the last (0.87) than by the first (0.77); all give 0.86. D
 ones leave little to choose: 0.87 to 0.90. The relative gradient does not know the kind
 of change: it is right about names, but takes the last layer for mirrored images too.
 The self-paced start there, and so end at 0.73, after names at 0.87, after dimming at
-0.89. Trying the three layers on other images finds the one: 0.80, 0.87 and 0.89. Fifteen
-seconds of a CPU core. A test holds a smaller run to it.
+0.89. Trying the three layers on other images finds the right one: 0.80, 0.87 and 0.89.
+Fifteen seconds of a CPU core. A test holds a smaller run to it.
 
 A net of three layers knows ten classes of images. Then something changes, and a few
 images of each class show it:
