@@ -58,7 +58,7 @@ FAMILIES = (
     *("segmentation", "sequence", "vision"),
 )
 OTHERS = {  # hold no models
-    *("convert", "data", "functional", "metrics", "training", "vision_table")
+    *("convert", "data", "functional", "meta", "metrics", "training", "vision_table")
 }
 
 FORMS, SOME = forms(), families()

@@ -50,6 +50,7 @@ FAMILIES = {
     "zoo.convert": LEARNING | {"zoo.data"},  # the reader of pickles
     "zoo.detection": LEARNING | {"zoo.vision", "zoo.classical", "zoo.segmentation"},
     "zoo.generative": LEARNING | {"zoo.vision", "zoo.segmentation"},  # U-Net
+    "zoo.meta": LEARNING,
     "zoo.search": LEARNING | {"zoo.vision"},
     "zoo.segmentation": LEARNING | {"zoo.vision"},
     "zoo.sequence": LEARNING,

@@ -48,6 +48,7 @@ from zoo.generative import (
     vae,
 )
 from zoo.learner import Batch, Learner, supervised
+from zoo.meta import maml, pace, reptile
 from zoo.metrics.classification import accuracy
 from zoo.search import (
     SmallNet,
@@ -259,6 +260,42 @@ def _gan(loss: gan_losses.GANLoss, classes: int = 0, **options) -> LearnerRow:
     return LearnerRow(build, _labelled)
 
 
+def _tasks(step: int) -> Batch:
+    """16 tasks of 4 examples and 2 to be told, of three classes, in any order."""
+    rng = np.random.default_rng([9, step])
+
+    def part(count: int) -> Batch:
+        x = rng.normal(size=(16, count, 6)).astype(np.float32)
+        return {"x": x, "y": rng.integers(0, 3, (16, count)).astype(np.int32)}
+
+    index = rng.permutation(16).astype(np.int32)
+    return {"support": part(4), "query": part(2), "index": index}
+
+
+def _meta(make: Callable[..., Learner], **options) -> LearnerRow:
+    """A row of a net that learns to learn; with dropout, so that chance is told."""
+    model = mlp.MLP(**mlp.TINY, num_classes=3)
+    options |= {"rate": 0.1, "steps": 2, "metrics": {"accuracy": accuracy}}
+    return LearnerRow(
+        _of(make, model, cross_entropy, optim.sgd(0.1), **options), _tasks
+    )
+
+
+def _paced(axis_name: str | None = None) -> Learner:
+    rng = np.random.default_rng(10)
+    sizes = {"dense_0": (30, 8), "head": (8, 3)}
+    params = {
+        name: {
+            "kernel": rng.normal(size=size).astype(np.float32),
+            "bias": np.zeros(size[1], np.float32),
+        }
+        for name, size in sizes.items()
+    }
+    model = mlp.MLP(**mlp.TINY, num_classes=3)
+    options = dict(patience=1, least=1.0, axis_name=axis_name)
+    return pace.learner(model, cross_entropy, optim.sgd(0.1), params, **options)
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -296,6 +333,10 @@ LEARNERS: dict[str, LearnerRow] = {
     "lda": LearnerRow(_of(lda.learner, 3, 6, 4), _tokens),
     "lda_parallel": LearnerRow(_of(lda_parallel.learner, 3, 6), _documents),
     "lda_variational": LearnerRow(_of(lda_variational.learner, 3), _counts),
+    "maml": _meta(maml.learner, eval_steps=3),
+    "maml_first_order": _meta(
+        maml.learner, order=1, adapts=lambda path: path.startswith("head/")
+    ),
     "mixture": LearnerRow(_of(mixture.learner, 2, floor=0.1), _clouds(2, 4.0)),
     "neocognitron": LearnerRow(
         _of(neocognitron.learner, neocognitron.TINY, classes=2), _lit
@@ -332,6 +373,8 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(rbm.learner, 3, optim.sgd(0.1), k=2, chains=16), _pixels
     ),
     "recirculation": LearnerRow(_of(recirculation.learner, 3, decay=0.01), _pixels),
+    "reptile": _meta(reptile.learner, parts=3),
+    "self_paced": LearnerRow(_paced, _labelled),
     "som": LearnerRow(_of(som.learner, 3, 4, 0.3, FALLS, "online"), _clouds(3, 4.0)),
     "som_batch": LearnerRow(
         _of(som.learner, 3, 4, 0.3, FALLS, "batch"), _clouds(3, 4.0)

@@ -19,6 +19,7 @@ from zoo.data.corpus_files import Corpus as Corpus
 from zoo.data.corpus_files import CountsSource as CountsSource
 from zoo.data.corpus_files import PairsSource as PairsSource
 from zoo.data.corpus_files import read_corpus as read_corpus
+from zoo.data.episodes import episodes as episodes
 from zoo.data.fetch import FetchError as FetchError
 from zoo.data.fetch import fetch as fetch
 from zoo.data.formats import DataError as DataError
@@ -36,6 +37,7 @@ from zoo.data.scenes import Shapes as Shapes
 from zoo.data.scenes import padded as padded
 from zoo.data.scenes import scene as scene
 from zoo.data.scenes import shapes as shapes
+from zoo.data.sinusoids import sinusoids as sinusoids
 from zoo.data.sources import Dataset as Dataset
 from zoo.data.sources import list_datasets as list_datasets
 from zoo.data.sources import load as load
