@@ -28,8 +28,10 @@ on other tasks.
 
 Then classes of images: of ten, six are learned from, and tasks are made of the other
 four: three classes, an image of each. Six are few, so each is turned by right angles
-and mirrored, and each of these is a class of its own, 48 in all. Joint training has no
-part in that, as labels are different ones in each task; in its place stands
+and mirrored, and each of these is a class of its own, 48 in all; this was chosen on the
+seeds shown, as from six unturned digits only Reptile adapts as well as from a start at
+random (0.72 to 0.77; MAML 0.65 to 0.68). Joint training has no part in that, as labels
+are different ones in each task; in its place stands
 
     pretrained    learned as a classifier of the 48, from as many images; its head
                   begins anew, at 0
@@ -300,14 +302,15 @@ def _drawn(report, net, starts, rates, test):
     task = adapted.one(test["support"], int(amplitudes.argmax()))
     for kind in [k for k in ("maml", "joint") if k in starts]:
         params, lines = adapted.one(starts[kind]), {}
-        for steps in (0, 1, AT):
+        for steps, name in {0: "at once", 1: "1 step", AT: f"{AT} steps"}.items():
             how = inner(rates[kind], max(steps, 1))
             model = adapted.Adapted(net, F.quadratic, how, how)
             moved = model.adapt(params, {}, task, how)[0] if steps else params
-            lines[f"{steps} steps"] = x[:, 0], net.apply({"params": moved}, x)[:, 0]
+            lines[name] = x[:, 0], net.apply({"params": moved}, x)[:, 0]
         figure = figures.curves(lines, "x", "y", title=kind)
         figure.axes[0].plot(task["x"][:, 0], task["y"][:, 0], "k^", label="told")
         figure.axes[0].set_ylim(-6, 6)
+        figure.axes[0].legend()
         report.figure(figure, f"{kind}: seed 0, on a sinusoid of the test.", kind)
 
 
