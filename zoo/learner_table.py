@@ -31,19 +31,24 @@ from zoo.generative import (
     autoencoder,
     contractive,
     convolutional_sparse,
+    cyclegan,
     dbn,
     denoising,
     gan,
     gan_losses,
     mlp_gan,
     objective,
+    patch,
+    pix2pix,
     predictability,
     predictive_sparse,
     rbm,
     recirculation,
+    residual_generator,
     sparse_autoencoder,
     sparse_coding,
     stacked,
+    unet_generator,
     vae,
 )
 from zoo.learner import Batch, Learner, supervised
@@ -233,6 +238,49 @@ def _gan(loss: gan_losses.GANLoss, classes: int = 0, **options) -> LearnerRow:
     return LearnerRow(build, _labelled)
 
 
+def _translated(axis_name: str | None = None) -> Learner:
+    return pix2pix.learner(
+        unet_generator.UNetGenerator(1, 2, 2, axis_name=axis_name),
+        patch.PatchDiscriminator(**patch.TINY, norm="batch", axis_name=axis_name),
+        gan_losses.non_saturating(),
+        optim.sgd(0.01),
+        optim.sgd(0.01),
+        axis_name=axis_name,
+    )
+
+
+def _cycle(axis_name: str | None = None) -> Learner:
+    made = residual_generator.ResidualGenerator(1, 2, 0, 0)  # of two layers, as below:
+    asked = patch.PatchDiscriminator(2, 0)  # it takes long to compile four networks
+    return cyclegan.learner(
+        {"x": made, "y": made},
+        {"x": asked, "y": asked},
+        gan_losses.least_squares(),
+        optim.sgd(0.01),
+        optim.sgd(0.01),
+        places=20,
+        axis_name=axis_name,
+    )
+
+
+def _images(step: int) -> Batch:
+    """16 images of 8 x 8, in any order."""
+    rng = np.random.default_rng([9, step])
+    x = rng.uniform(-1, 1, (16, 8, 8, 1)).astype(np.float32)
+    return {"x": x, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _pairs(step: int) -> Batch:
+    """Images, and the same turned over."""
+    batch = _images(step)
+    return batch | {"y": -batch["x"]}
+
+
+def _unpaired(step: int) -> Batch:
+    """Images of two kinds."""
+    return {"x": _images(2 * step), "y": _images(2 * step + 1)}
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -249,6 +297,7 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(boosting.learner, "softmax", 3, rounds=9, max_depth=2, form="newton"),
         lambda step: _clouds(3, 0.5)(0),
     ),
+    "cyclegan": LearnerRow(_cycle, _unpaired),
     "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
@@ -270,6 +319,7 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "pix2pix": LearnerRow(_translated, _pairs),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
     "predictability": LearnerRow(
