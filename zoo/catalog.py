@@ -123,7 +123,7 @@ PARTS: dict[str, str] = {
     "zoo.segmentation.fcn.Context": "the context module of DilatedVGG",
     "zoo.segmentation.upward.Doubled": "the transposed convolution of UNet",
     "zoo.segmentation.upward.Enlarged": "the transposed convolution of FCN",
-    "zoo.generative.transposed.Transposed": "the layer of DCGenerator",
+    "zoo.generative.transposed.Transposed": "the layer of DCGenerator and others",
     "zoo.sequence.stack.Attention": "attention of a Layer",
     "zoo.sequence.stack.Layer": "layer of a Stack",
     "zoo.sequence.stack.Stack": "encoder and decoder of Transformer, body of GPT",

@@ -3,7 +3,16 @@
 import jax
 import jax.numpy as jnp
 
-from zoo.generative import autoencoder, conv_autoencoder, dcgan, mlp_gan, vae
+from zoo.generative import (
+    autoencoder,
+    conv_autoencoder,
+    dcgan,
+    mlp_gan,
+    patch,
+    residual_generator,
+    unet_generator,
+    vae,
+)
 from zoo.row import Row, image
 
 HINTON = (
@@ -15,6 +24,9 @@ BERTHELOT = "Berthelot, Schumm and Metz, 2017, https://arxiv.org/abs/1703.10717"
 GOODFELLOW = "Goodfellow et al., NeurIPS 2014, https://arxiv.org/abs/1406.2661"
 RADFORD = "Radford, Metz and Chintala, ICLR 2016, https://arxiv.org/abs/1511.06434"
 MIRZA = "Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784"
+ISOLA = "Isola, Zhu, Zhou and Efros, CVPR 2017, https://arxiv.org/abs/1611.07004"
+ZHU = "Zhu, Park, Isola and Efros, ICCV 2017, https://arxiv.org/abs/1703.10593"
+ORIGINAL = "the authors' PyTorch code"
 TINY_SEEN = {"side": 32, "width": 4, "outputs": 10}  # of images that tests draw
 DEEP = (1000, 500, 250, 30)
 
@@ -189,5 +201,114 @@ GENERATIVE: dict[str, Row] = {
         fields={"side": 28, "width": 32},
         tiny=TINY_SEEN,
         rules=dcgan.DISCRIMINATOR_RULES,
+    ),
+    "patchgan_70": Row(
+        module=patch.PatchDiscriminator,
+        task="discrimination",
+        inputs=image(256, 256, 3),
+        paper=ZHU,
+        parameters=2_764_737,
+        convention="kernels and biases; instance norms have no parameters",
+        tiny=patch.TINY,
+        published={"fast": False},
+        reference=ORIGINAL,
+        rules=patch.RULES,
+    ),
+    "patchgan_70_pairs": Row(
+        module=patch.PatchDiscriminator,
+        task="discrimination",
+        inputs=image(256, 256, 6),
+        paper=ISOLA,
+        parameters=2_768_705,
+        convention="kernels, biases, and scales and shifts of norms",
+        fields={"norm": "batch"},
+        tiny=patch.TINY,
+        published={"fast": False},
+        reference=ORIGINAL,
+        rules=patch.RULES,
+        notes="Of an image and its translation, side by side.",
+    ),
+    "patchgan_16": Row(
+        module=patch.PatchDiscriminator,
+        task="discrimination",
+        inputs=image(32, 32, 1),
+        paper=ISOLA,
+        parameters=134_337,
+        convention="kernels and biases; instance norms have no parameters",
+        fields={"layers": 1},
+        tiny=patch.TINY,
+        published={"fast": False},
+        reference=ORIGINAL,
+        rules=patch.RULES,
+    ),
+    "pix2pix_256": Row(
+        module=unet_generator.UNetGenerator,
+        task="translation",
+        inputs=image(256, 256, 3),
+        paper=ISOLA,
+        parameters=54_413_955,
+        convention="kernels, biases, and scales and shifts of norms",
+        tiny=unet_generator.TINY,
+        reference=ORIGINAL,
+        rules=unet_generator.RULES,
+    ),
+    "pix2pix_64": Row(
+        module=unet_generator.UNetGenerator,
+        task="translation",
+        inputs=image(64, 64, 3),
+        paper=ISOLA,
+        parameters=7_314_755,
+        convention="kernels, biases, and scales and shifts of norms",
+        fields={"depth": 6, "width": 32},
+        tiny=unet_generator.TINY,
+        reference=ORIGINAL,
+        rules=unet_generator.RULES,
+    ),
+    "pix2pix_32": Row(
+        module=unet_generator.UNetGenerator,
+        task="translation",
+        inputs=image(32, 32, 1),
+        paper=ISOLA,
+        parameters=1_042_081,
+        convention="kernels, biases, and scales and shifts of norms",
+        fields={"depth": 5, "width": 16, "channels": 1},
+        tiny=unet_generator.TINY,
+        reference=ORIGINAL,
+        rules=unet_generator.RULES,
+    ),
+    "cyclegan_9": Row(
+        module=residual_generator.ResidualGenerator,
+        task="translation",
+        inputs=image(256, 256, 3),
+        paper=ZHU,
+        parameters=11_378_179,
+        convention="kernels and biases; instance norms have no parameters",
+        tiny=residual_generator.TINY,
+        reference=ORIGINAL,
+        rules=residual_generator.rules(9),
+    ),
+    "cyclegan_6": Row(
+        module=residual_generator.ResidualGenerator,
+        task="translation",
+        inputs=image(128, 128, 3),
+        paper=ZHU,
+        parameters=7_837_699,
+        convention="kernels and biases; instance norms have no parameters",
+        fields={"depth": 6},
+        tiny=residual_generator.TINY,
+        reference=ORIGINAL,
+        rules=residual_generator.rules(6),
+    ),
+    "cyclegan_32": Row(
+        module=residual_generator.ResidualGenerator,
+        task="translation",
+        inputs=image(32, 32, 1),
+        paper=ZHU,
+        parameters=269_377,
+        convention="kernels and biases; instance norms have no parameters",
+        fields={"depth": 3, "width": 16, "channels": 1},
+        tiny=residual_generator.TINY,
+        reference=ORIGINAL,
+        rules=residual_generator.rules(3),
     ),
 }

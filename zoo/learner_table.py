@@ -32,19 +32,24 @@ from zoo.generative import (
     autoencoder,
     contractive,
     convolutional_sparse,
+    cyclegan,
     dbn,
     denoising,
     gan,
     gan_losses,
     mlp_gan,
     objective,
+    patch,
+    pix2pix,
     predictability,
     predictive_sparse,
     rbm,
     recirculation,
+    residual_generator,
     sparse_autoencoder,
     sparse_coding,
     stacked,
+    unet_generator,
     vae,
 )
 from zoo.learner import Batch, Learner, supervised
@@ -296,6 +301,49 @@ def _paced(axis_name: str | None = None) -> Learner:
     return pace.learner(model, cross_entropy, optim.sgd(0.1), params, **options)
 
 
+def _translated(axis_name: str | None = None) -> Learner:
+    return pix2pix.learner(
+        unet_generator.UNetGenerator(1, 2, 2, axis_name=axis_name),
+        patch.PatchDiscriminator(**patch.TINY, norm="batch", axis_name=axis_name),
+        gan_losses.non_saturating(),
+        optim.sgd(0.01),
+        optim.sgd(0.01),
+        axis_name=axis_name,
+    )
+
+
+def _cycle(axis_name: str | None = None) -> Learner:
+    made = residual_generator.ResidualGenerator(1, 2, 0, 0)  # of two layers, as below:
+    asked = patch.PatchDiscriminator(2, 0)  # it takes long to compile four networks
+    return cyclegan.learner(
+        {"x": made, "y": made},
+        {"x": asked, "y": asked},
+        gan_losses.least_squares(),
+        optim.sgd(0.01),
+        optim.sgd(0.01),
+        places=20,
+        axis_name=axis_name,
+    )
+
+
+def _images(step: int) -> Batch:
+    """16 images of 8 x 8, in any order."""
+    rng = np.random.default_rng([9, step])
+    x = rng.uniform(-1, 1, (16, 8, 8, 1)).astype(np.float32)
+    return {"x": x, "index": rng.permutation(16).astype(np.int32)}
+
+
+def _pairs(step: int) -> Batch:
+    """Images, and the same turned over."""
+    batch = _images(step)
+    return batch | {"y": -batch["x"]}
+
+
+def _unpaired(step: int) -> Batch:
+    """Images of two kinds."""
+    return {"x": _images(2 * step), "y": _images(2 * step + 1)}
+
+
 FALLS = optax.exponential_decay(1.0, 16, 0.5)  # the maps' neighbourhood, by step
 
 LEARNERS: dict[str, LearnerRow] = {
@@ -321,6 +369,7 @@ LEARNERS: dict[str, LearnerRow] = {
         ),
         _small_images,
     ),
+    "cyclegan": LearnerRow(_cycle, _unpaired),
     "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
@@ -360,6 +409,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "search_reinforce": LearnerRow(
         _of(search, reinforce(cell_space(1), hidden=4), _worth), _numbered
     ),
+    "pix2pix": LearnerRow(_translated, _pairs),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
     "predictability": LearnerRow(

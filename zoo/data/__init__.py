@@ -27,6 +27,10 @@ from zoo.data.gather import Batch as Batch
 from zoo.data.grain_stream import from_grain as from_grain
 from zoo.data.grain_stream import grain_batches as grain_batches
 from zoo.data.masked import masked as masked
+from zoo.data.nifti import read_nifti as read_nifti
+from zoo.data.nifti import template as template
+from zoo.data.phantoms import Phantoms as Phantoms
+from zoo.data.phantoms import phantoms as phantoms
 from zoo.data.pictures import Pair as Pair
 from zoo.data.pictures import motorcycle as motorcycle
 from zoo.data.pictures import photo as photo

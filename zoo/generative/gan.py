@@ -33,7 +33,6 @@ References:
     https://arxiv.org/abs/1411.1784
 """
 
-import inspect
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -44,22 +43,16 @@ import optax
 from zoo.errors import unknown
 from zoo.functional.dropout import example_keys
 from zoo.functional.losses import weighted
+from zoo.generative import players
 from zoo.generative import spectral as singular
 from zoo.generative.gan_losses import GANLoss, each, gradient_penalty
+from zoo.generative.players import Player
 from zoo.learner import Batch, Learner
 
 PRIORS = {
     "normal": lambda key, n: jax.random.normal(key, (n,)),
     "uniform": lambda key, n: jax.random.uniform(key, (n,), minval=-1),
 }
-
-
-class Player(NamedTuple):
-    """One side of the game."""
-
-    params: Any
-    model_state: Any  # batch statistics; of the discriminator by kind: real, fake
-    opt_state: Any
 
 
 class GANState(NamedTuple):
@@ -135,7 +128,7 @@ def learner(
 
     def tell(params, model_state, x, batch, train):
         variables = {"params": params, **model_state}
-        return _apply(discriminator, variables, x, batch, train)
+        return players.outputs(discriminator, variables, x, batch, train)
 
     def normalized(params, vectors):
         return singular.normalize(params, vectors) if spectral else params
@@ -143,17 +136,19 @@ def learner(
     def init(key, batch):
         keys = jax.random.split(key, 4)
         z = latents(example_keys(keys[0], jnp.arange(len(batch["x"]))))
-        variables = _init(generator, keys[0], z, batch)
+        variables = players.start(generator, keys[0], z, batch)
         params = variables.pop("params")
         whole = {"params": params, **variables}
-        fakes = jax.eval_shape(lambda: _apply(generator, whole, z, batch, True)[0])
+        fakes = jax.eval_shape(
+            lambda: players.outputs(generator, whole, z, batch, True)[0]
+        )
         if fakes.shape != batch["x"].shape:
             raise ValueError(
                 f"generator makes samples {list(fakes.shape)}, and the examples are "
                 f"{list(batch['x'].shape)}"
             )
         first = Player(params, variables, generator_optimizer.init(params))
-        variables = _init(discriminator, keys[1], batch["x"], batch)
+        variables = players.start(discriminator, keys[1], batch["x"], batch)
         there = variables.pop("params")
         if penalty is not None and variables:
             raise ValueError(
@@ -191,8 +186,8 @@ def learner(
 
         grads, (pairs, states) = jax.grad(local_sum, has_aux=True)(player.params)
         grads, pairs = total((grads, pairs))
-        grads = _over(grads, pairs["discriminator"])
-        player = _moved(discriminator_optimizer, player, grads, average(states))
+        grads = players.over(grads, pairs["discriminator"])
+        player = players.moved(discriminator_optimizer, player, grads, average(states))
         if clip is not None:
             cut = jax.tree.map(lambda p: jnp.clip(p, -clip, clip), player.params)
             player = player._replace(params=cut)
@@ -204,7 +199,9 @@ def learner(
         return [example_keys(jax.random.fold_in(key, 2 * i + j), index) for j in (0, 1)]
 
     def generate(params, model_state, z, part):
-        return _apply(generator, {"params": params, **model_state}, z, part, True)
+        return players.outputs(
+            generator, {"params": params, **model_state}, z, part, True
+        )
 
     def step(state, batch):
         key = jax.random.fold_in(state.key, state.step)
@@ -252,11 +249,13 @@ def learner(
 
         slope, pair = jax.grad(local_sum, has_aux=True)(fakes)
         grads, pair = total((pull(slope)[0], pair))
-        first = _moved(generator_optimizer, first, _over(grads, pair), average(states))
+        first = players.moved(
+            generator_optimizer, first, players.over(grads, pair), average(states)
+        )
         pairs |= {"generator": pair}
         balance = k
         if loss.balance is not None:
-            weight = _divisor(pairs["real"])
+            weight = players.divisor(pairs["real"])
             pairs["balance"] = (balance * weight, weight)
             means = (pairs[name][0] / weight for name in ("real", "fake"))
             balance = loss.balance(balance, *means)
@@ -308,44 +307,7 @@ def samples(
     player = state.generator
     params = player.params if state.ema is None else state.ema
     variables = {"params": params, **player.model_state}
-    return _apply(generator, variables, z, {"y": y}, False)[0]
-
-
-def _given(module, x, batch, train):
-    """Arguments of a module: the labels too, and `train`, if it has them."""
-    if getattr(module, "classes", 0):
-        if batch.get("y") is None:
-            raise ValueError(f"{type(module).__name__} has classes, got no labels y")
-        x = {"x": x, "y": batch["y"]}
-    keywords = inspect.signature(type(module).__call__).parameters
-    return x, {"train": train} if "train" in keywords else {}
-
-
-def _init(module, key, x, batch):
-    x, given = _given(module, x, batch, False)
-    return dict(module.init(key, x, **given))
-
-
-def _apply(module, variables, x, batch, train):
-    """Outputs, and batch statistics after them."""
-    x, given = _given(module, x, batch, train)
-    kinds = [kind for kind in variables if kind != "params"]
-    return module.apply(variables, x, mutable=kinds if train else [], **given)
-
-
-def _moved(optimizer, player, grads, model_state):
-    updates, opt_state = optimizer.update(grads, player.opt_state, player.params)
-    params = optax.apply_updates(player.params, updates)
-    return Player(params=params, model_state=model_state, opt_state=opt_state)
-
-
-def _over(grads, pair):
-    weight = _divisor(pair)
-    return jax.tree.map(lambda g: g / weight.astype(g.dtype), grads)
-
-
-def _divisor(pair):
-    return jnp.where(pair[1] == 0, 1, pair[1])
+    return players.outputs(generator, variables, z, {"y": y}, False)[0]
 
 
 def _average(decay, state, params):
