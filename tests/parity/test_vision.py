@@ -1,4 +1,4 @@
-"""The families of image classifiers against torchvision and timm.
+"""The families of image classifiers against torchvision, timm and pytorchcv.
 
 The reference is built with few blocks and filled with random numbers, running
 statistics too; its state dict becomes ours by the rules of the family. In float64,
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.references import randomize, timm, torch, torchvision
+from tests.references import pytorchcv, randomize, timm, torch, torchvision
 from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
@@ -30,6 +30,7 @@ from zoo.vision import (
     mobilenet_v3,
     nasnet,
     resnet,
+    shufflenet_v1,
     shufflenet_v2,
     spatial_transformer,
     squeezenet,
@@ -282,6 +283,27 @@ NAS_FIELDS = {"blocks": (1, 1), "width": 8, "stem_width": 6}
 TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
 
 
+def small_shufflenet():
+    """pytorchcv's of two stages, for images of any size."""
+    kind = type(pytorchcv("shufflenet", groups=3, width_scale=0.25))
+    net = kind([[12, 12], [24, 24]], 6, groups=3, num_classes=10)
+    net.features.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return net
+
+
+def small_preresnet():
+    """pytorchcv's of two blocks in the second stage, for images of any size."""
+    kind = type(pytorchcv("preresnet_cifar", num_classes=10, blocks=8, bottleneck=0))
+    net = kind([[16], [32, 32]], 8, bottleneck=True)
+    net.features.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return net
+
+
+OWN_STAGES = {  # of pytorchcv
+    name: f"features.{name.replace('_', '')}" for name in ("stage_1", "stage_2")
+}
+
+
 CASES = {
     "mobilenet_v1": Case(
         "mobilenet_v1",
@@ -438,6 +460,20 @@ CASES = {
         {"stem": "2", "stage_1": "4", "stage_2": "6"},
         {"blocks": (2, 1), "width": 4, "stem_width": 4},
     ),
+    "shufflenet_v1": Case(
+        "shufflenet_v1_g3",
+        small_shufflenet,
+        shufflenet_v1.RULES,
+        {"stem": "features.init_block", **OWN_STAGES},
+        dict(blocks=(2, 2), base=12, stem_width=6, given_first=False),
+    ),
+    "preresnet": Case(
+        "preresnet164_cifar",
+        small_preresnet,
+        resnet.RULES,
+        {"stem": "features.init_block", **OWN_STAGES},
+        dict(blocks=(1, 2), width=4, stem_width=8),
+    ),
     "dpn": Case(
         "dpn68",
         lambda: timm.models.DPN(
@@ -575,6 +611,40 @@ def test_outputs_intermediates_and_gradients(case):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8 * scale)
 
     jax.tree.map(close, grads, expected)
+
+
+NAMED = {  # ours -> its fields, pytorchcv's module and options
+    "densenet_bc40_12_cifar": (
+        {"blocks": (1, 1, 1), "growth": 4},
+        "densenet_cifar",
+        {"num_classes": 10, "blocks": 10, "growth_rate": 4, "bottleneck": True},
+    ),
+    "nin_cifar10": ({"pool_padding": 1}, "nin_cifar", {"num_classes": 10}),
+    "diracnet18_folded": ({}, "diracnetv2", {"blocks": 18}),
+    "nasnet_a_mobile": (
+        {"blocks": (1, 1, 1), "width": 4, "stem_width": 4},
+        "nasnet",
+        {
+            **{"repeat": 1, "penultimate_filters": 96, "init_block_channels": 4},
+            **{"final_pool_size": 7, "extra_padding": True, "in_size": (224, 224)},
+            "skip_reduction_layer_input": False,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names_of_pytorchcv_have_their_places(name):
+    """That outputs agree too is measured: rows `parity` of benchmarks/results.csv."""
+    fields, module, options = NAMED[name]
+    with torch.device("meta"):
+        state = pytorchcv(module, **options).state_dict()
+    tensors = {n: np.zeros(t.shape, "float32") for n, t in state.items()}
+    model = zoo.create(name, **fields)
+    x = jax.ShapeDtypeStruct((1, 64, 64, 3), "float32")
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    found = zoo.convert.assign(tensors, shapes, zoo.catalog.MODELS[name].rules)
+    assert jax.tree.structure(found) == jax.tree.structure(shapes)
 
 
 def test_googlenet_in_training_with_its_three_heads():

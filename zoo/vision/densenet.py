@@ -26,10 +26,11 @@ import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool, mean_pool
 from zoo.vision.layers import Kit, check, output
+from zoo.vision.names import counted, units
 
 STEMS = ("imagenet", "cifar")
 TINY = dict(blocks=(2, 1), growth=2, stem_width=4)  # the size that the tests run
-RULES = (  # torchvision's and timm's names
+RULES = (  # torchvision's, timm's and pytorchcv's names
     (r"features\.conv0", "stem_conv"),
     (r"features\.norm0", "stem_norm"),
     (
@@ -39,6 +40,18 @@ RULES = (  # torchvision's and timm's names
     (r"features\.transition(\d)\.(norm|conv)", r"transition_\1_\2"),
     (r"features\.norm5", "last_norm"),
     (r"classifier", "head"),
+    *units(
+        "stage_{}_layer_{}",
+        {r"conv(\d)\.conv": "/conv_{}", r"conv(\d)\.bn": "/norm_{}"},
+        first=1,
+    ),
+    *(
+        (
+            rf"features\.stage(\d)\.trans\d\.conv\.{theirs}",
+            counted(f"transition_{{}}_{ours}", 1),
+        )
+        for theirs, ours in (("conv", "conv"), ("bn", "norm"))
+    ),
 )
 
 

@@ -39,12 +39,14 @@ from zoo.functional.convolution import convolve
 from zoo.functional.initializers import he_normal
 from zoo.functional.pooling import max_pool
 from zoo.vision.layers import Kit, check, output
+from zoo.vision.names import units
 
 EPSILON = 1e-5  # is added to the variance
 STEMS = ("imagenet", "cifar")
 TINY = dict(  # the size that the tests run
     blocks=(2, 1), width=4, stem_width=4, stem="imagenet"
 )
+RULES = units("stage_{}_layer_{}", {"conv": ""})  # pytorchcv's, of the form in use
 
 
 def identity_kernel(height: int, width: int, inputs: int, outputs: int) -> jax.Array:

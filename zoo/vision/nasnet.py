@@ -38,6 +38,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.vision.layers import Kit, check, output
+from zoo.vision.names import units
 
 STEMS = ("imagenet", "cifar")
 OPERATIONS = ("same", "max3", "mean3", "sep3", "sep5", "sep7")
@@ -289,12 +290,13 @@ def _checked(name, plan):
 
 
 def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
-    """timm's names.
+    """timm's names, and pytorchcv's of NASNet.
 
     Args:
         blocks: normal cells of each stage.
         progressive: whether of PNASNet, which numbers its reduction cells with others.
     """
+    own = {"stem1_unit": "stem_cell_0", "stem2_unit": "stem_cell_1"}
     cells, number = {"cell_stem_0": "stem_cell_0", "cell_stem_1": "stem_cell_1"}, 0
     for i, count in enumerate(blocks, 1):
         if i > 1 and progressive:
@@ -302,7 +304,9 @@ def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
             number += 1
         elif i > 1:
             cells[f"reduction_cell_{i - 2}"] = f"reduction_{i - 1}"
+        own[f"stage{i}.unit1"] = f"reduction_{i - 1}"  # but for the first stage
         for j in range(count):
+            own[f"stage{i}.unit{j + 1 + (i > 1)}"] = f"stage_{i}_cell_{j}"
             cells[f"cell_{number}"] = f"stage_{i}_cell_{j}"
             number += 1
     pair, halves = r"comb_iter_(\d_\w+)\.", r"(?:conv_prev_1x1\.)?"
@@ -319,15 +323,32 @@ def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
         (rf"{pair}conv", r"pair_\2"),
         (rf"{pair}bn", r"pair_\2_norm"),
     )
+    branch, ours = r"comb(\d_\w+)\.conv(\d)\.", r"pair_\2_point_\3"
+    own_layers = (
+        (r"conv1x1\.conv", "current"),
+        (r"conv1x1\.bn", "current_norm"),
+        (r"conv1x1_prev\.conv", "previous"),
+        (r"conv1x1_prev\.bn", "previous_norm"),
+        (r"path\.path(\d)\.conv", r"previous_\2"),
+        (r"path\.bn", "previous_norm"),
+        (rf"{branch}conv\.dw_conv", r"pair_\2_depthwise_\3"),
+        (rf"{branch}conv\.pw_conv", ours),
+        (rf"{branch}bn", f"{ours}_norm"),
+    )
     return (
+        *units("stage_{}_cell_{}", {}),
         (r"conv_?0\.conv", "stem_conv"),
         (r"conv_?0\.bn", "stem_conv_norm"),
         (r"last_linear", "head"),
         *(
             (
-                rf"({'|'.join(cells)})\.{theirs}",
-                lambda match, ours=ours: f"{cells[match[1]]}/{match.expand(ours)}",
+                rf"{prefix}({'|'.join(names)})\.{theirs}",
+                lambda m, ours=ours, names=names: f"{names[m[1]]}/{m.expand(ours)}",
             )
-            for theirs, ours in layers
+            for prefix, names, parts in (
+                ("", cells, layers),
+                (r"features\.", own, own_layers),
+            )
+            for theirs, ours in parts
         ),
     )

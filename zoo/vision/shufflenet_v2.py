@@ -30,6 +30,7 @@ import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool
 from zoo.vision.layers import Kit, channel_shuffle, check, output
+from zoo.vision.names import counted
 
 STEMS = ("imagenet", "cifar")
 TINY = dict(blocks=(2,), widths=(8,), stem_width=4, last=8)  # the size of the tests
@@ -39,9 +40,7 @@ RULES = (  # torchvision's names, where a branch's layers are numbered
     *(
         (
             rf"stage(\d)\.(\d+)\.branch{branch}\.{layer}",
-            lambda match, part=part: (
-                f"stage_{int(match[1]) - 1}_unit_{match[2]}/{part}"
-            ),
+            counted(f"stage_{{}}_unit_{{}}/{part}", 1),
         )
         for branch, parts in (
             (1, ((0, "skip_depthwise"), (2, "skip_point"))),

@@ -35,6 +35,8 @@ SEARCHED: dict[str, Row] = {
         paper=ZOPH,
         tiny=nasnet.TINY,
         convention=CONVENTION,
+        rules=nasnet.rules((4, 4, 4)),
+        reference="pytorchcv's nasnet_4a1056",
         figures="ImageNet top-1 74.0 % (the paper)",
         notes="4 @ 1056.",
     ),
