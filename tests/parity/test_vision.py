@@ -676,3 +676,54 @@ def test_googlenet_in_training_with_its_three_heads():
     ]
     np.testing.assert_allclose(loss, losses[0] + 0.3 * (losses[1] + losses[2]), 1e-9)
     assert float(weight) == 2
+
+
+def test_nasnet_in_training_with_its_auxiliary_head():
+    """The head, of what our first stage puts out, in PyTorch's layers."""
+    small = nasnet.TINY | {"stem": "cifar", "dropout": 0.0, "blocks": (1, 1)}
+    model = nasnet.NASNet(10, **small, auxiliary=True, fast=False)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 17, 14, 3)), np.arange(4)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)["params"]
+    params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape), shapes)
+
+    def loss(params):
+        made = ["intermediates", "batch_stats"]
+        outputs, more = model.apply({"params": params}, x, train=True, mutable=made)
+        total, count = googlenet.auxiliary_loss(outputs, {"y": y}, 0.4)
+        return total, (outputs, more["intermediates"]["stage_1"][0])
+
+    with jax.enable_x64(True):
+        run = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        (total, ((logits, other), stage)), grads = run(params)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(grads))
+    layers = torch.nn
+    head = layers.Sequential(
+        *(layers.ReLU(), layers.AvgPool2d(5, 3)),
+        *(layers.Conv2d(stage.shape[-1], 128, 1, bias=False),),
+        *(layers.BatchNorm2d(128, 1e-3), layers.ReLU()),
+        *(layers.Conv2d(128, 768, (5, 4), bias=False),),
+        *(layers.BatchNorm2d(768, 1e-3), layers.ReLU()),
+        *(layers.Flatten(), layers.Linear(768, 10)),
+    ).double()
+    names = {"2": "conv_1", "3": "conv_1_norm", "5": "conv_2", "6": "conv_2_norm"}
+    for place, name in {**names, "9": "head"}.items():
+        own = params[f"auxiliary_{name}"]
+        weight = own.get("kernel", own.get("scale"))
+        weight = np.moveaxis(weight, (-1, -2), (0, 1)) if weight.ndim > 1 else weight
+        module = head.get_submodule(place)
+        module.weight.data = torch.from_numpy(weight.copy())
+        if "bias" in own:
+            module.bias.data = torch.from_numpy(own["bias"])
+    with torch.no_grad():
+        expected = head(torch.from_numpy(np.array(stage.transpose(0, 3, 1, 2))))
+    np.testing.assert_allclose(other, expected.numpy(), rtol=1e-8, atol=1e-8)
+    each = [
+        torch.nn.functional.cross_entropy(
+            torch.from_numpy(np.array(z)), torch.from_numpy(y), reduction="sum"
+        )
+        for z in (logits, other)
+    ]
+    np.testing.assert_allclose(total, each[0] + 0.4 * each[1], rtol=1e-9)
+    with pytest.raises(ValueError, match="auxiliary must have two stages or more"):
+        jax.eval_shape(model.clone(blocks=(1,)).init, jax.random.key(0), x)
