@@ -86,10 +86,10 @@ CLAIMS = {
         lambda loss, less, gap, small: less < loss and small < gap - 0.03,
     ),
     "pooling": Claim(
-        "averages read faint textures of 16x16 and maxima strokes better, by 0.05",
+        "averages read faint textures of 32x32 and maxima strokes better, by 0.05",
         (
-            *("texture/16/average", "texture/16/maximum"),
-            *("strokes/16/average", "strokes/16/maximum"),
+            *("texture/32/average", "texture/32/maximum"),
+            *("strokes/32/average", "strokes/32/maximum"),
         ),
         lambda mean, most, other, best: mean > most + 0.05 and best > other + 0.05,
     ),
