@@ -41,8 +41,8 @@ CLAIMS = {
     ),
     "deformable_shapes": Claim(
         "deformable convolution tells twins of any size and angle better by 0.05",
-        ("deformable", "active", "plain", "wider", "follows"),
-        lambda found, active, plain, wider, _: found > max(plain, wider) + 0.05,
+        ("deformable", "plain", "wider", "follows"),
+        lambda found, plain, wider, _: found > max(plain, wider) + 0.05,
     ),
     "degradation": Claim(
         "56 layers train worse than 20 by 0.5, with shortcuts by 0.25 at most",

@@ -1,9 +1,15 @@
 """Convolutions that move their places tell a shape of any size and angle from its twin.
 
 Run:    python -m experiments.deformable_shapes
-        python -m experiments.deformable_shapes --turn 0 --grow 1 --rates 0.003 0.01
+        python -m experiments.deformable_shapes --nets plain active deformable
 
-Expect: EXPECT
+Expect: over five seeds, test accuracy 0.79 to 0.89 with deformable convolutions, 0.56
+to 0.67 with plain ones, and 0.63 to 0.71 with plain ones of as many parameters. By
+chance it would be 0.25. The places lie farther apart where a shape is larger: 0.22 to
+0.64 is the correlation. An active convolution, whose places are the same for all
+shapes, is no better than a plain one (after 200 steps on 1,000 images 0.45 to 0.54,
+plain 0.38 to 0.55). 70 seconds of a CPU core. A row of `benchmarks.claims` holds it to
+that. The task was made for what these convolutions are for.
 
 A Z and a hook, and both as seen in a mirror, are scaled and turned by chance. Their
 corners and ends are the same; what tells twins apart is which way the second corner
@@ -41,7 +47,7 @@ LINES = {  # corners, (row, column), in a square from -1 to 1
 }
 CLASSES = [f"{name}{twin}" for name in LINES for twin in ("", ", mirrored")]
 MAPS = {"wider": (12, 24, 24)}
-NETS = ("plain", "wider", "active", "deformable", "modulated")
+NETS = ("plain", "wider", "deformable", "active", "modulated")
 THICK = 0.12  # half of a line, as a share of the shape's size
 OFFSETS = "stage_2_conv/offsets"
 
@@ -69,10 +75,10 @@ class Config:
     turn: float = 180.0
     grow: float = 2.5
     noise: float = 0.1
-    examples: int = 1000
-    nets: tuple[str, ...] = NETS[:4]
+    examples: int = 2000
+    nets: tuple[str, ...] = NETS[:3]
     maps: tuple[int, int, int] = (8, 16, 16)
-    steps: int = 200
+    steps: int = 400
     batch_size: int = 32
     rates: tuple[float, ...] = (1e-2,)
     seeds: int = 5
