@@ -5,7 +5,6 @@ import pytest
 
 from experiments.deformable_shapes import (
     CLASSES,
-    OFFSETS,
     Config,
     _places,
     main,
@@ -43,12 +42,12 @@ def test_twins_are_mirror_images():
 
 
 def test_places_without_offsets_are_a_kernel_of_five_pixels():
-    """Of the strongest pixel, each step in the first layer two pixels of the image."""
-    stage = np.zeros((1, 4, 4, 2))
-    stage[0, 1, 2] = 1
+    """Where the image is brightest; a step in the first layer is two pixels of it."""
+    x = np.zeros((1, 16, 16, 1))
+    x[0, 4, 9] = 1  # next to the second layer's pixel (1, 2)
     offsets = np.zeros((1, 4, 4, 18))
     offsets[0, 1, 2, -1] = 0.5  # the last place, half a step to the right
-    places = _places({OFFSETS: offsets, "stage_2": stage})[0]
+    places = _places(offsets, x)[0]
     assert places.min(0).tolist() == [2, 6] and places.max(0).tolist() == [6, 11]
     assert places[4].tolist() == [4, 8]
 
