@@ -41,6 +41,11 @@ CLAIMS = {
         ("machines/momentum", "random/momentum", "machines/adam", "random/adam"),
         lambda machines, random, *_: machines < 0.5 and random > 0.95,
     ),
+    "deformable_shapes": Claim(
+        "deformable convolution tells twins of any size and angle better by 0.05",
+        ("deformable", "plain", "wider", "follows"),
+        lambda found, plain, wider, _: found > max(plain, wider) + 0.05,
+    ),
     "degradation": Claim(
         "56 layers train worse than 20 by 0.5, with shortcuts by 0.25 at most",
         ("plain/3", "plain/9", "residual/3", "residual/9"),
@@ -65,6 +70,14 @@ CLAIMS = {
         ),
         {"seeds": tuple(SEEDS)},
     ),
+    "inside_a_cnn": Claim(
+        "hiding what is salient costs more than hiding as much by chance or another's, "
+        "and ten made-up images excite their class above all photos",
+        ("hidden, its own", "hidden, another's", "hidden, by chance", "above"),
+        lambda own, another, chance, above: (
+            own < min(another, chance) - 0.01 and above == 10
+        ),
+    ),
     "model_averaging": Claim(
         "the mean of a path of weights is better than its end",
         ("path", "last", "path/loss", "last/loss"),
@@ -83,10 +96,30 @@ CLAIMS = {
         ("nothing/loss", "both/loss", "nothing/gap", "both/gap"),
         lambda loss, less, gap, small: less < loss and small < gap - 0.03,
     ),
+    "pooling": Claim(
+        "averages read faint textures of 32x32 and maxima strokes better, by 0.05",
+        (
+            *("texture/32/average", "texture/32/maximum"),
+            *("strokes/32/average", "strokes/32/maximum"),
+        ),
+        lambda mean, most, other, best: mean > most + 0.05 and best > other + 0.05,
+    ),
     "spatial_transformer": Claim(
         "digits turned and moved are read better by 0.05 with a Spatial Transformer",
         ("with transformer", "without", "without, wider"),
         lambda found, *others: found > max(others) + 0.05,
+    ),
+    "transfer": Claim(
+        "with 5 images of each class all layers learn better after other digits than "
+        "from scratch, and after scrambled ones not; the first task is forgotten by "
+        "0.05 or more, and not at all where it is frozen",
+        (
+            *("digits/all/5", "scratch/5", "scrambled/all/5"),
+            *("digits/all/5/forgotten", "digits/head/5/forgotten"),
+        ),
+        lambda near, scratch, far, lost, kept: (
+            near > max(scratch, far) and lost > 0.05 and kept == 0
+        ),
     ),
 }
 NAMES = tuple(f"claims.{name}" for name in CLAIMS)

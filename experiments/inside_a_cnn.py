@@ -7,7 +7,7 @@ Expect: over five seeds, test accuracy 0.83 to 0.88; with the tenth of the pixel
 that is most salient 0.70 to 0.75, with that of another image 0.77 to 0.84, and with a
 tenth by chance 0.80 to 0.85. Each of the ten made-up images excites its class more than
 any photo of the test set, with every seed. What is led back is 0 outside of the unit's
-field. 50 seconds of a CPU core. A test holds a smaller run to it.
+field. 50 seconds of a CPU core. A row of `benchmarks.claims` holds it to that.
 
 A LeNet-5 learns Fashion-MNIST; its first layer's filters, and all maps of one image,
 are drawn as they are. Three questions are asked of it, by `zoo.vision.inside`:

@@ -1,6 +1,6 @@
 """The references that others wrote: import them from here, not by name.
 
-    from tests.references import torch, torchvision, timm
+    from tests.references import torch, torchvision, timm, pytorchcv
 
 torchvision's compiled operators do not load beside a CPU-only torch, and its import
 then fails for want of the schemas of two of them. Only in that case they are
@@ -10,6 +10,7 @@ takes 30 s to start; here it runs as written. The references run on one thread: 
 tests already share the cores among processes.
 """
 
+import importlib
 import os
 import sys
 
@@ -45,6 +46,12 @@ torchvision = _import_torchvision()
 import timm  # noqa: E402  (it imports torchvision, so only now)
 
 
+def pytorchcv(module, **options):
+    """A network of pytorchcv, by its `get_MODULE`; without its file of all of them."""
+    found = importlib.import_module(f"pytorchcv.models.{module}")
+    return getattr(found, f"get_{module}")(**options)
+
+
 def randomize(net):
     """Every parameter and buffer, so that activations keep their size."""
     generator = torch.Generator().manual_seed(0)
@@ -61,4 +68,4 @@ def randomize(net):
                 tensor.normal_(0, 0.1, generator=generator)
 
 
-__all__ = ["randomize", "timm", "torch", "torchvision"]
+__all__ = ["pytorchcv", "randomize", "timm", "torch", "torchvision"]

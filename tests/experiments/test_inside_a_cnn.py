@@ -1,4 +1,4 @@
-"""What the experiment on the inside of a CNN claims, with fewer steps."""
+"""What the experiment on the inside of a CNN claims; at full length where slow."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,23 @@ import pytest
 from experiments.inside_a_cnn import Config, hide, main
 
 
-def test_what_is_salient_matters_and_what_is_made_up_excites(tmp_path, capsys):
-    small = dict(steps=100, ascent=60, batch_size=25, learning_rate=2e-3, seeds=2)
-    numbers = main(Config(**small, channels=(3,), run=str(tmp_path)))
-    of = lambda name: np.array([numbers[f"{name}/{seed}"] for seed in range(2)])
+@pytest.mark.slow  # a minute of a core; also a row of `benchmarks.claims`
+def test_what_is_salient_matters_and_what_is_made_up_excites(tmp_path):
+    numbers = main(Config(run=str(tmp_path)))
+    of = lambda name: np.array([numbers[f"{name}/{seed}"] for seed in range(5)])
     own, another, chance = map(of, ("hidden, its own", "hidden, another's",
                                     "hidden, by chance"))  # fmt: skip
-    assert (own < np.minimum(another, chance) - 0.01).all(), (own, another, chance)
-    assert (chance - own).mean() > 0.05, (own, chance)
-    assert (of("above") == 10).all(), of("above")
+    others = np.minimum(another, chance)
+    assert sum(own < others - 0.01) >= 4, (own, another, chance)
+    assert sum(of("above") == 10) >= 4, of("above")
+
+
+def test_nothing_is_led_back_beyond_what_a_unit_sees(tmp_path, capsys):
+    small = dict(steps=30, ascent=20, batch_size=25, learning_rate=3e-3, seeds=1)
+    numbers = main(Config(**small, channels=(3,), run=str(tmp_path)))
     assert numbers["outside"] == 0
-    assert f"{own[0]:.4g}" in capsys.readouterr().out
+    assert numbers["hidden, its own/0"] < numbers["accuracy/0"]
+    assert f"{numbers['accuracy/0']:.4g}" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("<figure") == 6 and page.count("<table") == 1
 

@@ -1,4 +1,4 @@
-"""The families of image classifiers against torchvision and timm.
+"""The families of image classifiers against torchvision, timm and pytorchcv.
 
 The reference is built with few blocks and filled with random numbers, running
 statistics too; its state dict becomes ours by the rules of the family. In float64,
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.references import randomize, timm, torch, torchvision
+from tests.references import pytorchcv, randomize, timm, torch, torchvision
 from zoo.functional.losses import cross_entropy
 from zoo.vision import (
     alexnet,
@@ -30,6 +30,7 @@ from zoo.vision import (
     mobilenet_v3,
     nasnet,
     resnet,
+    shufflenet_v1,
     shufflenet_v2,
     spatial_transformer,
     squeezenet,
@@ -282,6 +283,27 @@ NAS_FIELDS = {"blocks": (1, 1), "width": 8, "stem_width": 6}
 TIMM = {"stem": "bn1", "stage_1": "blocks.0", "stage_2": "blocks.1"}
 
 
+def small_shufflenet():
+    """pytorchcv's of two stages, for images of any size."""
+    kind = type(pytorchcv("shufflenet", groups=3, width_scale=0.25))
+    net = kind([[12, 12], [24, 24]], 6, groups=3, num_classes=10)
+    net.features.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return net
+
+
+def small_preresnet():
+    """pytorchcv's of two blocks in the second stage, for images of any size."""
+    kind = type(pytorchcv("preresnet_cifar", num_classes=10, blocks=8, bottleneck=0))
+    net = kind([[16], [32, 32]], 8, bottleneck=True)
+    net.features.final_pool = torch.nn.AdaptiveAvgPool2d(1)
+    return net
+
+
+OWN_STAGES = {  # of pytorchcv
+    name: f"features.{name.replace('_', '')}" for name in ("stage_1", "stage_2")
+}
+
+
 CASES = {
     "mobilenet_v1": Case(
         "mobilenet_v1",
@@ -438,6 +460,20 @@ CASES = {
         {"stem": "2", "stage_1": "4", "stage_2": "6"},
         {"blocks": (2, 1), "width": 4, "stem_width": 4},
     ),
+    "shufflenet_v1": Case(
+        "shufflenet_v1_g3",
+        small_shufflenet,
+        shufflenet_v1.RULES,
+        {"stem": "features.init_block", **OWN_STAGES},
+        dict(blocks=(2, 2), base=12, stem_width=6, given_first=False),
+    ),
+    "preresnet": Case(
+        "preresnet164_cifar",
+        small_preresnet,
+        resnet.RULES,
+        {"stem": "features.init_block", **OWN_STAGES},
+        dict(blocks=(1, 2), width=4, stem_width=8),
+    ),
     "dpn": Case(
         "dpn68",
         lambda: timm.models.DPN(
@@ -577,6 +613,40 @@ def test_outputs_intermediates_and_gradients(case):
     jax.tree.map(close, grads, expected)
 
 
+NAMED = {  # ours -> its fields, pytorchcv's module and options
+    "densenet_bc40_12_cifar": (
+        {"blocks": (1, 1, 1), "growth": 4},
+        "densenet_cifar",
+        {"num_classes": 10, "blocks": 10, "growth_rate": 4, "bottleneck": True},
+    ),
+    "nin_cifar10": ({"pool_padding": 1}, "nin_cifar", {"num_classes": 10}),
+    "diracnet18_folded": ({}, "diracnetv2", {"blocks": 18}),
+    "nasnet_a_mobile": (
+        {"blocks": (1, 1, 1), "width": 4, "stem_width": 4},
+        "nasnet",
+        {
+            **{"repeat": 1, "penultimate_filters": 96, "init_block_channels": 4},
+            **{"final_pool_size": 7, "extra_padding": True, "in_size": (224, 224)},
+            "skip_reduction_layer_input": False,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_names_of_pytorchcv_have_their_places(name):
+    """That outputs agree too is measured: rows `parity` of benchmarks/results.csv."""
+    fields, module, options = NAMED[name]
+    with torch.device("meta"):
+        state = pytorchcv(module, **options).state_dict()
+    tensors = {n: np.zeros(t.shape, "float32") for n, t in state.items()}
+    model = zoo.create(name, **fields)
+    x = jax.ShapeDtypeStruct((1, 64, 64, 3), "float32")
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    found = zoo.convert.assign(tensors, shapes, zoo.catalog.MODELS[name].rules)
+    assert jax.tree.structure(found) == jax.tree.structure(shapes)
+
+
 def test_googlenet_in_training_with_its_three_heads():
     """Normalized by the batch; dropout, which draws otherwise, is left out."""
     theirs = models.GoogLeNet(10, init_weights=False, dropout=0.0, dropout_aux=0.0)
@@ -606,3 +676,54 @@ def test_googlenet_in_training_with_its_three_heads():
     ]
     np.testing.assert_allclose(loss, losses[0] + 0.3 * (losses[1] + losses[2]), 1e-9)
     assert float(weight) == 2
+
+
+def test_nasnet_in_training_with_its_auxiliary_head():
+    """The head, of what our first stage puts out, in PyTorch's layers."""
+    small = nasnet.TINY | {"stem": "cifar", "dropout": 0.0, "blocks": (1, 1)}
+    model = nasnet.NASNet(10, **small, auxiliary=True, fast=False)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 17, 14, 3)), np.arange(4)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)["params"]
+    params = jax.tree.map(lambda s: rng.normal(0, 0.3, s.shape), shapes)
+
+    def loss(params):
+        made = ["intermediates", "batch_stats"]
+        outputs, more = model.apply({"params": params}, x, train=True, mutable=made)
+        total, count = googlenet.auxiliary_loss(outputs, {"y": y}, 0.4)
+        return total, (outputs, more["intermediates"]["stage_1"][0])
+
+    with jax.enable_x64(True):
+        run = jax.jit(jax.value_and_grad(loss, has_aux=True))
+        (total, ((logits, other), stage)), grads = run(params)
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(grads))
+    layers = torch.nn
+    head = layers.Sequential(
+        *(layers.ReLU(), layers.AvgPool2d(5, 3)),
+        *(layers.Conv2d(stage.shape[-1], 128, 1, bias=False),),
+        *(layers.BatchNorm2d(128, 1e-3), layers.ReLU()),
+        *(layers.Conv2d(128, 768, (5, 4), bias=False),),
+        *(layers.BatchNorm2d(768, 1e-3), layers.ReLU()),
+        *(layers.Flatten(), layers.Linear(768, 10)),
+    ).double()
+    names = {"2": "conv_1", "3": "conv_1_norm", "5": "conv_2", "6": "conv_2_norm"}
+    for place, name in {**names, "9": "head"}.items():
+        own = params[f"auxiliary_{name}"]
+        weight = own.get("kernel", own.get("scale"))
+        weight = np.moveaxis(weight, (-1, -2), (0, 1)) if weight.ndim > 1 else weight
+        module = head.get_submodule(place)
+        module.weight.data = torch.from_numpy(weight.copy())
+        if "bias" in own:
+            module.bias.data = torch.from_numpy(own["bias"])
+    with torch.no_grad():
+        expected = head(torch.from_numpy(np.array(stage.transpose(0, 3, 1, 2))))
+    np.testing.assert_allclose(other, expected.numpy(), rtol=1e-8, atol=1e-8)
+    each = [
+        torch.nn.functional.cross_entropy(
+            torch.from_numpy(np.array(z)), torch.from_numpy(y), reduction="sum"
+        )
+        for z in (logits, other)
+    ]
+    np.testing.assert_allclose(total, each[0] + 0.4 * each[1], rtol=1e-9)
+    with pytest.raises(ValueError, match="auxiliary must have two stages or more"):
+        jax.eval_shape(model.clone(blocks=(1,)).init, jax.random.key(0), x)

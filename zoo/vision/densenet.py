@@ -25,11 +25,11 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool, mean_pool
-from zoo.vision.layers import Kit, check, output
+from zoo.vision.layers import Kit, large_stem, output
+from zoo.vision.names import counted, units
 
-STEMS = ("imagenet", "cifar")
 TINY = dict(blocks=(2, 1), growth=2, stem_width=4)  # the size that the tests run
-RULES = (  # torchvision's and timm's names
+RULES = (  # torchvision's, timm's and pytorchcv's names
     (r"features\.conv0", "stem_conv"),
     (r"features\.norm0", "stem_norm"),
     (
@@ -39,6 +39,18 @@ RULES = (  # torchvision's and timm's names
     (r"features\.transition(\d)\.(norm|conv)", r"transition_\1_\2"),
     (r"features\.norm5", "last_norm"),
     (r"classifier", "head"),
+    *units(
+        "stage_{}_layer_{}",
+        {r"conv(\d)\.conv": "/conv_{}", r"conv(\d)\.bn": "/norm_{}"},
+        first=1,
+    ),
+    *(
+        (
+            rf"features\.stage(\d)\.trans\d\.conv\.{theirs}",
+            counted(f"transition_{{}}_{ours}", 1),
+        )
+        for theirs, ours in (("conv", "conv"), ("bn", "norm"))
+    ),
 )
 
 
@@ -107,9 +119,7 @@ class DenseNet(nn.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array:  # [B, H, W, C] -> [B, K]
-        large = self.stem == "imagenet"
-        least = 2 ** (len(self.blocks) - 1) * (4 if large else 1)
-        check("DenseNet", x, least, stem=(self.stem, STEMS))
+        large = large_stem("DenseNet", x, self.stem, len(self.blocks) - 1)
         if not 0 < self.compression <= 1:
             raise ValueError(f"compression must be in (0, 1], got {self.compression}")
         kit = Kit(train, self.axis_name, self.dtype, self.fast)

@@ -38,13 +38,14 @@ import jax.numpy as jnp
 from zoo.functional.convolution import convolve
 from zoo.functional.initializers import he_normal
 from zoo.functional.pooling import max_pool
-from zoo.vision.layers import Kit, check, output
+from zoo.vision.layers import Kit, large_stem, output
+from zoo.vision.names import units
 
 EPSILON = 1e-5  # is added to the variance
-STEMS = ("imagenet", "cifar")
 TINY = dict(  # the size that the tests run
     blocks=(2, 1), width=4, stem_width=4, stem="imagenet"
 )
+RULES = units("stage_{}_layer_{}", {"conv": ""})  # pytorchcv's, of the form in use
 
 
 def identity_kernel(height: int, width: int, inputs: int, outputs: int) -> jax.Array:
@@ -144,9 +145,7 @@ class DiracNet(nn.Module):
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array:  # [B, H, W, C] -> [B, K]
         del index  # nothing here is drawn
-        large = self.stem == "imagenet"
-        least = 2 ** (len(self.blocks) - 1) * (4 if large else 1)
-        check("DiracNet", x, least, stem=(self.stem, STEMS))
+        large = large_stem("DiracNet", x, self.stem, len(self.blocks) - 1)
         kit = Kit(train, self.axis_name, self.dtype, self.fast, epsilon=EPSILON)
         sizes = (self.stem_width, 7, 2) if large else (self.stem_width, 3, 1)
         if self.folded:

@@ -26,26 +26,22 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool
-from zoo.vision.layers import Kit, check, output
+from zoo.vision.layers import Kit, large_stem, output
+from zoo.vision.names import counted
 
-STEMS = ("imagenet", "cifar")
 TINY = dict(  # the size that the tests run
     **dict(blocks=(2, 1), growth=(2, 3), width=8, inner=4, groups=2),
     **dict(stem_width=4, stem="imagenet", stem_kernel=3),
 )
-_BLOCK = r"features\.conv(\d)_(\d+)\."
-
-
-def _block(part: str):
-    return lambda m: f"stage_{int(m[1]) - 1}_block_{int(m[2]) - 1}/{part}"
-
-
 RULES = (  # timm's names
     (r"features\.conv1_1\.conv", "stem_conv"),
     (r"features\.conv1_1\.bn", "stem_conv_norm"),
     (r"features\.conv5_bn_ac\.bn", "last_norm"),
     *(
-        (rf"{_BLOCK}{theirs}\.{kind}", _block(ours + ending))
+        (
+            rf"features\.conv(\d)_(\d+)\.{theirs}\.{kind}",
+            counted(f"stage_{{}}_block_{{}}/{ours}{ending}", 1, 1),
+        )
         for theirs, ours in (
             *((r"c1x1_w_s\d", "shortcut"), ("c1x1_a", "conv_1")),
             *(("c3x3_b", "conv_2"), ("c1x1_c", "conv_3")),
@@ -138,9 +134,7 @@ class DPN(nn.Module):
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array:  # [B, H, W, C] -> [B, K]
         del index  # nothing here is drawn
-        large = self.stem == "imagenet"
-        least = 2 ** (len(self.blocks) - 1) * (4 if large else 1)
-        check("DPN", x, least, stem=(self.stem, STEMS))
+        large = large_stem("DPN", x, self.stem, len(self.blocks) - 1)
         if len(self.growth) != len(self.blocks):
             raise ValueError(
                 f"growth must be {len(self.blocks)} numbers, got {self.growth}"

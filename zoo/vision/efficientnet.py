@@ -23,7 +23,7 @@ References:
 
 import flax.linen as nn
 
-from zoo.vision.inverted import Chain, InvertedNet, repeated
+from zoo.vision.inverted import Chain, InvertedNet, repeated, timm_rules
 
 Stages = tuple[tuple[int, int, int, int, int], ...]
 STAGES: Stages = (  # t, k, c, n, s
@@ -57,6 +57,7 @@ RULES = (  # torchvision's names of blocks that widen, and of the first stage's
     (r"features\.\d\.0", "last_conv"),
     (r"features\.\d\.1", "last_conv_norm"),
     (r"classifier\.1", "head"),
+    *timm_rules(times for times, *_ in STAGES),
 )
 
 

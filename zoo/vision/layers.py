@@ -209,6 +209,28 @@ def check(who: str, x: jax.Array, least: int, **choices: tuple[Any, Sequence]) -
         )
 
 
+STEMS = ("imagenet", "cifar")
+
+
+def large_stem(
+    who: str, x: jax.Array, stem: str, halvings: int, before: int = 4, **choices: Any
+) -> bool:
+    """Whether a stem is that of large images; refuses what `check` refuses.
+
+    Args:
+        who: the model, for the error.
+        x: images.
+        stem: `imagenet`, which divides a side by `before`, or `cifar`, which keeps it.
+        halvings: how often a side is halved behind the stem.
+        before: see `stem`.
+        **choices: as for `check`.
+    """
+    large = stem == "imagenet"
+    least = 2**halvings * (before if large else 1)
+    check(who, x, least, stem=(stem, STEMS), **choices)
+    return large
+
+
 def output(module: nn.Module, name: str, x: jax.Array) -> jax.Array:
     """Gives an intermediate output a name; returns it unchanged."""
     module.sow("intermediates", name, x)

@@ -15,18 +15,26 @@ differ, two 1x1 of every second pixel, the second of the image moved by one.
 Stages have F, 2 F and 4 F channels in each pair. f is ReLU. Paddings are those of
 TensorFlow: more at the end; a mean is over the pixels that are there.
 
+    auxiliary   f -> mean 5x5/3 -> conv1 -> N -> f -> conv of all pixels -> N -> f
+                  -> dense      of the stage before the last, two thirds of the way up
+
+With `auxiliary` this head is there too, for training. Then, and only then
+(`train=True`), the result is two arrays: the logits and those of the head.
+`zoo.vision.googlenet.auxiliary_loss` adds their losses; the paper's weight is 0.4.
+
 In training each branch of a pair, but what is read as it is, is left out for an example
 as a whole, at a rate that grows from cell to cell (`drop_path`).
 
 Outputs by name: stem, stage_1, stage_2, stage_3, pooled.
 
 Shapes: B examples, H height, W width, C channels, F channels of a pair, K classes.
-Differs from the paper: that rate does not grow in the course of training, and there is
-no auxiliary head.
+Differs from the paper: that rate does not grow in the course of training. The auxiliary
+head is that of the authors' program; it fits images of one size.
 
 References:
     Zoph, Vasudevan, Shlens and Le, "Learning transferable architectures for scalable
     image recognition", CVPR 2018, https://arxiv.org/abs/1707.07012, figure 4
+    Its program: https://github.com/tensorflow/models/tree/master/research/slim/nets
     Liu et al., "Progressive neural architecture search", ECCV 2018,
     https://arxiv.org/abs/1712.00559, figure 1
 """
@@ -37,9 +45,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.vision.layers import Kit, check, output
+from zoo.functional.pooling import mean_pool
+from zoo.vision.layers import Kit, large_stem, output
+from zoo.vision.names import units
 
-STEMS = ("imagenet", "cifar")
 OPERATIONS = ("same", "max3", "mean3", "sep3", "sep5", "sep7")
 PREVIOUS, LAST = 0, 1  # what a pair reads; 2 and more are the pairs before it
 
@@ -200,13 +209,15 @@ class NASNet(nn.Module):
         dropout: rate before the head.
         drop_path: cell i of n, from 1, leaves a branch out at i / n of this rate, in
             [0, 1).
+        auxiliary: with another head, see above.
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
             published, with the same result.
 
     Raises:
-        ValueError: an image smaller than the strides; a field out of range.
+        ValueError: an image smaller than the strides, or than the auxiliary head's
+            windows; a field out of range.
     """
 
     num_classes: int = 1000
@@ -219,6 +230,7 @@ class NASNet(nn.Module):
     skip: bool = True
     dropout: float = 0.5
     drop_path: float = 0.0
+    auxiliary: bool = False
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -226,16 +238,18 @@ class NASNet(nn.Module):
     @nn.compact
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
-    ) -> jax.Array:  # [B, H, W, C] -> [B, K]
-        large = self.stem == "imagenet"
-        least = 2 ** (len(self.blocks) - 1) * (8 if large else 1)
-        check("NASNet", x, least, stem=(self.stem, STEMS))
+    ) -> Any:  # [B, H, W, C] -> [B, K], or two of them
+        large = large_stem("NASNet", x, self.stem, len(self.blocks) - 1, 8)
         normal, reduction = (
             _checked(name, getattr(self, name)) for name in ("normal", "reduction")
         )
         if self.width < 1 or self.width % (4 if large else 2):
             raise ValueError(
                 f"width must be a multiple of {4 if large else 2}, got {self.width}"
+            )
+        if self.auxiliary and len(self.blocks) < 2:
+            raise ValueError(
+                f"auxiliary must have two stages or more, got blocks {self.blocks}"
             )
         kit = Kit(train, self.axis_name, self.dtype, self.fast, epsilon=1e-3)
 
@@ -266,9 +280,20 @@ class NASNet(nn.Module):
                 name = f"stage_{i + 1}_cell_{j}"
                 previous, x = x, cell(normal, previous, x, width, name)
             output(self, f"stage_{i + 1}", x)
+            if self.auxiliary and i == len(self.blocks) - 2:
+                if train or self.is_initializing():
+                    other = self._head(kit, x)
         x = output(self, "pooled", nn.relu(x).mean((1, 2)))  # -> [B, C]
         x = kit.dropout(x, self.dropout, index, "dropout")
-        return kit.dense(x, self.num_classes, "head")  # -> [B, K]
+        x = kit.dense(x, self.num_classes, "head")  # -> [B, K]
+        return (x, other) if self.auxiliary and train else x
+
+    def _head(self, kit, x):
+        x = mean_pool(nn.relu(x), 5, 3)
+        x = kit.unit(x, 128, 1, name="auxiliary_conv_1")
+        sizes = 768, x.shape[1:3]
+        x = kit.unit(x, *sizes, padding="VALID", name="auxiliary_conv_2")
+        return kit.dense(x.reshape(len(x), -1), self.num_classes, "auxiliary_head")
 
 
 def _checked(name, plan):
@@ -289,12 +314,13 @@ def _checked(name, plan):
 
 
 def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
-    """timm's names.
+    """timm's names, and pytorchcv's of NASNet.
 
     Args:
         blocks: normal cells of each stage.
         progressive: whether of PNASNet, which numbers its reduction cells with others.
     """
+    own = {"stem1_unit": "stem_cell_0", "stem2_unit": "stem_cell_1"}
     cells, number = {"cell_stem_0": "stem_cell_0", "cell_stem_1": "stem_cell_1"}, 0
     for i, count in enumerate(blocks, 1):
         if i > 1 and progressive:
@@ -302,7 +328,9 @@ def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
             number += 1
         elif i > 1:
             cells[f"reduction_cell_{i - 2}"] = f"reduction_{i - 1}"
+        own[f"stage{i}.unit1"] = f"reduction_{i - 1}"  # but for the first stage
         for j in range(count):
+            own[f"stage{i}.unit{j + 1 + (i > 1)}"] = f"stage_{i}_cell_{j}"
             cells[f"cell_{number}"] = f"stage_{i}_cell_{j}"
             number += 1
     pair, halves = r"comb_iter_(\d_\w+)\.", r"(?:conv_prev_1x1\.)?"
@@ -319,15 +347,32 @@ def rules(blocks: tuple[int, ...], progressive: bool = False) -> tuple:
         (rf"{pair}conv", r"pair_\2"),
         (rf"{pair}bn", r"pair_\2_norm"),
     )
+    branch, ours = r"comb(\d_\w+)\.conv(\d)\.", r"pair_\2_point_\3"
+    own_layers = (
+        (r"conv1x1\.conv", "current"),
+        (r"conv1x1\.bn", "current_norm"),
+        (r"conv1x1_prev\.conv", "previous"),
+        (r"conv1x1_prev\.bn", "previous_norm"),
+        (r"path\.path(\d)\.conv", r"previous_\2"),
+        (r"path\.bn", "previous_norm"),
+        (rf"{branch}conv\.dw_conv", r"pair_\2_depthwise_\3"),
+        (rf"{branch}conv\.pw_conv", ours),
+        (rf"{branch}bn", f"{ours}_norm"),
+    )
     return (
+        *units("stage_{}_cell_{}", {}),
         (r"conv_?0\.conv", "stem_conv"),
         (r"conv_?0\.bn", "stem_conv_norm"),
         (r"last_linear", "head"),
         *(
             (
-                rf"({'|'.join(cells)})\.{theirs}",
-                lambda match, ours=ours: f"{cells[match[1]]}/{match.expand(ours)}",
+                rf"{prefix}({'|'.join(names)})\.{theirs}",
+                lambda m, ours=ours, names=names: f"{names[m[1]]}/{m.expand(ours)}",
             )
-            for theirs, ours in layers
+            for prefix, names, parts in (
+                ("", cells, layers),
+                (r"features\.", own, own_layers),
+            )
+            for theirs, ours in parts
         ),
     )

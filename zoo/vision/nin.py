@@ -9,7 +9,8 @@ there are classes, and their means are the logits: no dense layer stands behind 
 and a map shows where its class was seen.
 
 A stage is (k, stride, padding, widths). The pooling behind it is the maximum or the
-mean; both also take the rest at the border, as Caffe does.
+mean; both also take the rest at the border, as Caffe does, or, with `pool_padding`,
+zeros around the image.
 
 Outputs by name: stage_1, stage_2, ... (each before its pooling), maps.
 
@@ -30,6 +31,7 @@ import jax
 
 from zoo.functional.pooling import max_pool, mean_pool
 from zoo.vision.layers import Kit, check, output
+from zoo.vision.names import units
 
 POOLS = {"max": max_pool, "mean": mean_pool}
 Stages = tuple[tuple[int, int, int, tuple[int, ...]], ...]
@@ -51,6 +53,12 @@ TINY = dict(  # the size that the tests run
 )
 
 
+RULES = (  # pytorchcv's names, of the networks for CIFAR
+    *units("stage_{}_conv_{}", {"conv": ""}),
+    (r"output\.final_conv\.conv", "stage_3_conv_2"),
+)
+
+
 class NiN(nn.Module):
     """Classifier of images, of convolutions only.
 
@@ -58,6 +66,7 @@ class NiN(nn.Module):
         num_classes: logits of an example (K); a last width of the last stage.
         stages: (k, stride, padding, widths) each, see above.
         pools: `max` or `mean`, between two stages.
+        pool_padding: pixels around an image that is pooled; 1 in pytorchcv.
         dropped: the stages, from 0, before which there is dropout.
         dropout: its rate.
         dtype: of the computation; None for that of the input.
@@ -71,6 +80,7 @@ class NiN(nn.Module):
     num_classes: int = 10
     stages: Stages = CIFAR
     pools: tuple[str, ...] = ("max", "mean")
+    pool_padding: int = 0
     dropped: tuple[int, ...] = (1, 2)
     dropout: float = 0.5
     dtype: Any = None
@@ -94,7 +104,8 @@ class NiN(nn.Module):
         kit = Kit(train, None, self.dtype, self.fast)
         for i, (kernel, stride, padding, widths) in enumerate(self.stages):
             if i:
-                x = POOLS[self.pools[i - 1]](x, 3, 2, ceil=True)
+                pool, pad = POOLS[self.pools[i - 1]], self.pool_padding
+                x = pool(x, 3, 2, pad, ceil=not pad)
             if i in self.dropped:
                 x = kit.dropout(x, self.dropout, index, f"dropout_{i}")
             last = i == len(self.stages) - 1

@@ -47,12 +47,12 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool
-from zoo.vision.layers import Kit, check, output
+from zoo.vision.layers import Kit, large_stem, output
+from zoo.vision.names import units
 
 SHORTCUTS = ("projection", "padding", "none")
-STEMS = ("imagenet", "cifar")
 TINY = dict(blocks=(1, 1), width=4, stem_width=4)  # the size that the tests run
-RULES = (  # torchvision's and timm's names
+RULES = (  # torchvision's, timm's and pytorchcv's names
     (r"conv1", "stem_conv"),
     (r"bn1", "stem_conv_norm"),
     (r"layer(\d)\.(\d+)\.conv(\d)", r"stage_\1_block_\2/conv_\3"),
@@ -60,6 +60,15 @@ RULES = (  # torchvision's and timm's names
     (r"layer(\d)\.(\d+)\.downsample\.0", r"stage_\1_block_\2/shortcut"),
     (r"layer(\d)\.(\d+)\.downsample\.1", r"stage_\1_block_\2/shortcut_norm"),
     (r"fc", "head"),
+    *units(
+        "stage_{}_block_{}",
+        {
+            r"body\.conv(\d)\.conv": "/conv_{}",
+            r"body\.conv(\d)\.bn": "/conv_{}_norm",
+            r"identity_conv(?:\.conv)?": "/shortcut",
+            r"identity_conv\.bn": "/shortcut_norm",
+        },
+    ),
 )
 
 
@@ -209,12 +218,8 @@ class ResNet(nn.Module):
     def __call__(
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array | tuple[jax.Array, ...]:  # [B, H, W, C] -> [B, K]
-        large = self.stem == "imagenet"
-        check(
-            "ResNet",
-            x,
-            2 ** (len(self.blocks) - 1) * (4 if large else 1),
-            stem=(self.stem, STEMS),
+        large = large_stem(
+            *("ResNet", x, self.stem, len(self.blocks) - 1),
             shortcut=(self.shortcut, SHORTCUTS),
         )
         kit = Kit(train, self.axis_name, self.dtype, self.fast)

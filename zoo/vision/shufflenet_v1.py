@@ -17,7 +17,8 @@ Outputs by name: stem, stage_1, stage_2, stage_3, pooled.
 
 Shapes: B examples, H height, W width, C channels, G groups, K classes.
 Differs from the paper: nothing. It does not say which comes first where channels are
-put side by side; here it is what was given.
+put side by side; here it is what was given, as in the authors' program, and with
+`given_first=False` it comes last, as in pytorchcv. To groups that is not the same.
 
 References:
     Zhang, Zhou, Lin and Sun, "ShuffleNet: an extremely efficient convolutional neural
@@ -32,10 +33,22 @@ import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool, mean_pool
 from zoo.vision.layers import Kit, channel_shuffle, check, output
+from zoo.vision.names import units
 
 WIDTHS = {1: 144, 2: 200, 3: 240, 4: 272, 8: 384}  # of the first stage, by groups
 TINY = dict(  # the size that the tests run
     blocks=(2,), groups=2, base=16, stem_width=4, width=1.0
+)
+RULES = units(  # pytorchcv's names
+    "stage_{}_unit_{}",
+    {
+        rf"{theirs}_{kind}{number}": f"/{ours}{ending}"
+        for number, theirs, ours in (
+            *((1, "compress", "point_1"), (2, "dw", "depthwise")),
+            (3, "expand", "point_2"),
+        )
+        for kind, ending in (("conv", ""), ("bn", "_norm"))
+    },
 )
 
 
@@ -48,6 +61,7 @@ class ShuffleUnitV1(nn.Module):
         groups: G of the convolutions of 1x1.
         stride: 1, to add, or 2, to put side by side.
         first_groups: G of the first one; 0 for `groups`.
+        given_first: with stride 2, what was given comes before what is made of it.
     """
 
     kit: Kit
@@ -55,6 +69,7 @@ class ShuffleUnitV1(nn.Module):
     groups: int = 3
     stride: int = 1
     first_groups: int = 0
+    given_first: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:  # [..., C] -> [..., width]
@@ -67,7 +82,8 @@ class ShuffleUnitV1(nn.Module):
         more = self.width - given.shape[-1] if side else self.width
         x = kit.unit(x, more, 1, 1, None, groups=self.groups, name="point_2")
         if side:
-            return nn.relu(jnp.concatenate([mean_pool(given, 3, 2, 1), x], -1))
+            both = (mean_pool(given, 3, 2, 1), x)[:: 1 if self.given_first else -1]
+            return nn.relu(jnp.concatenate(both, -1))
         return nn.relu(given + x)
 
 
@@ -82,6 +98,8 @@ class ShuffleNetV1(nn.Module):
         blocks: units of each stage.
         stem_width: channels of the first convolution.
         width: multiplies the channels of all layers.
+        given_first: where a unit puts channels side by side, those it was given come
+            before those it made.
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
@@ -98,6 +116,7 @@ class ShuffleNetV1(nn.Module):
     blocks: tuple[int, ...] = (4, 8, 4)
     stem_width: int = 24
     width: float = 1.0
+    given_first: bool = True
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -131,6 +150,7 @@ class ShuffleNetV1(nn.Module):
                     self.groups,
                     stride=1 if j else 2,
                     first_groups=0 if i or j else 1,
+                    given_first=self.given_first,
                     name=f"stage_{i + 1}_unit_{j}",
                 )(x)
             output(self, f"stage_{i + 1}", x)

@@ -29,9 +29,9 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.pooling import max_pool
-from zoo.vision.layers import Kit, channel_shuffle, check, output
+from zoo.vision.layers import Kit, channel_shuffle, large_stem, output
+from zoo.vision.names import counted
 
-STEMS = ("imagenet", "cifar")
 TINY = dict(blocks=(2,), widths=(8,), stem_width=4, last=8)  # the size of the tests
 RULES = (  # torchvision's names, where a branch's layers are numbered
     (r"conv1\.0", "stem_conv"),
@@ -39,9 +39,7 @@ RULES = (  # torchvision's names, where a branch's layers are numbered
     *(
         (
             rf"stage(\d)\.(\d+)\.branch{branch}\.{layer}",
-            lambda match, part=part: (
-                f"stage_{int(match[1]) - 1}_unit_{match[2]}/{part}"
-            ),
+            counted(f"stage_{{}}_unit_{{}}/{part}", 1),
         )
         for branch, parts in (
             (1, ((0, "skip_depthwise"), (2, "skip_point"))),
@@ -124,9 +122,7 @@ class ShuffleNetV2(nn.Module):
         self, x: jax.Array, *, train: bool = False, index: jax.Array | None = None
     ) -> jax.Array:  # [B, H, W, C] -> [B, K]
         del index  # nothing here is drawn
-        large = self.stem == "imagenet"
-        least = 2 ** len(self.blocks) * (4 if large else 1)
-        check("ShuffleNetV2", x, least, stem=(self.stem, STEMS))
+        large = large_stem("ShuffleNetV2", x, self.stem, len(self.blocks))
         if len(self.widths) != len(self.blocks) or any(w % 2 for w in self.widths):
             raise ValueError(
                 f"widths must be {len(self.blocks)} even numbers, got {self.widths}"

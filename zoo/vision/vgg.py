@@ -25,6 +25,7 @@ import jax
 
 from zoo.functional.pooling import adaptive_mean_pool, max_pool
 from zoo.vision.layers import Kit, check, output
+from zoo.vision.names import units
 
 DEPTHS = {  # convolutions of each stage
     11: (1, 1, 2, 2, 2),
@@ -93,7 +94,7 @@ class VGG(nn.Module):
 
 
 def rules(blocks: tuple[int, ...], norm: bool) -> tuple:
-    """torchvision's names, where layers are numbered from first to last."""
+    """torchvision's names, layers numbered from first to last, and pytorchcv's."""
     made, number = [], 0
     for i, count in enumerate(blocks, 1):
         for j in range(count):
@@ -107,4 +108,8 @@ def rules(blocks: tuple[int, ...], norm: bool) -> tuple:
         (r"classifier\.0", "hidden_0", (7, 7)),
         (r"classifier\.3", "hidden_1"),
         (r"classifier\.6", "head"),
+        *units("conv_{}_{}", {"conv": "", "bn": "_norm"}),
+        (r"output\.fc1\.fc", "hidden_0", (7, 7)),
+        (r"output\.fc2\.fc", "hidden_1"),
+        (r"output\.fc3", "head"),
     )

@@ -70,7 +70,11 @@ CLASSIC: dict[str, Row] = {
             tiny=vgg.TINY | ({"bias": False} if norm else {}),
             convention=convention,
             rules=vgg.rules(vgg.DEPTHS[depth], norm),
-            reference=f"{TORCH}.vgg{depth}{ending}" if not fields else "",
+            reference=(
+                f"pytorchcv's bn_vgg{depth}"
+                if fields
+                else f"{TORCH}.vgg{depth}{ending}"
+            ),
             figures="ImageNet top-1 71.59 % (torchvision)" if depth == 16 else "",
         ).items()
     },
@@ -125,7 +129,8 @@ CLASSIC: dict[str, Row] = {
         inputs=CIFAR,
         tiny=nin.TINY,
         convention="weights and biases",
-        reference="torch.nn.Sequential",
+        rules=nin.RULES,
+        reference="pytorchcv's nin_cifar10, with pool_padding=1",
         figures="CIFAR-10 error 10.41 %, with augmentation 8.81 % (the paper)",
     ),
     **family(

@@ -67,6 +67,8 @@ DENSE: dict[str, Row] = {
         paper=HUANG,
         inputs=CIFAR,
         tiny={**densenet.TINY, "stem": "imagenet"},
+        rules=densenet.RULES,
+        reference="pytorchcv's densenet100_k12_bc_cifar10 and so on",
         figures="CIFAR-10 error of 100-12: 4.51 % (the paper)",
     ),
     **family(
@@ -129,6 +131,8 @@ DENSE: dict[str, Row] = {
             paper=ZAGORUYKO,
             tiny=diracnet.TINY,
             convention="weights and biases" if fields else f"{ALL}, alpha and beta",
+            rules=diracnet.RULES if fields else (),
+            reference=f"pytorchcv's diracnet{depth}v2" if fields else "",
             notes="`zoo.vision.diracnet.folded` makes its variables." if fields else "",
         ).items()
     },

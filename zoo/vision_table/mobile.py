@@ -235,6 +235,7 @@ MOBILE: dict[str, Row] = {
         {"efficientnet_lite0": (4_652_008, {"lite": True})},
         paper=TAN,
         tiny={**efficientnet.TINY, "lite": True},
+        rules=efficientnet.RULES,
         reference="timm's efficientnet_lite0",
     ),
     **family(
@@ -269,6 +270,8 @@ MOBILE: dict[str, Row] = {
         },
         paper=ZHANG,
         tiny=shufflenet_v1.TINY,
+        rules=shufflenet_v1.RULES,
+        reference="pytorchcv's shufflenet_g3_w1 and so on, with given_first=False",
         figures="ImageNet top-1 error of g3, g8: 32.6, 32.4 % (the paper)",
     ),
     **family(

@@ -64,7 +64,7 @@ RESIDUAL: dict[str, Row] = {
         paper=HE,
         tiny=GROUPED,
         rules=resnet.RULES,
-        reference=f"{TORCH}.resnet50 to resnet152",
+        reference=f"{TORCH}.resnet50 to resnet152; pytorchcv's resnet200b",
         figures="ImageNet top-1 of 50, 152: 76.13, 78.31 % (torchvision)",
     ),
     **family(
@@ -105,6 +105,8 @@ RESIDUAL: dict[str, Row] = {
         },
         paper=HE_PRE,
         tiny={**resnet.TINY, "bottleneck": True},
+        rules=resnet.RULES,
+        reference="pytorchcv's preresnet18, preresnet50b and preresnet152b",
         notes="The stem has its normalization, and a last one stands before the head.",
     ),
     **family(
@@ -135,6 +137,8 @@ RESIDUAL: dict[str, Row] = {
         paper=HE,
         inputs=CIFAR,
         tiny={**BASIC, "bottleneck": False},
+        rules=resnet.RULES,
+        reference="pytorchcv's resnet20_cifar10 and so on",
         convention=f"{ALL}; projections where shapes change (option B)",
     ),
     **family(
@@ -162,6 +166,8 @@ RESIDUAL: dict[str, Row] = {
         paper=HE_PRE,
         inputs=CIFAR,
         tiny={**resnet.TINY, "bottleneck": False},
+        rules=resnet.RULES,
+        reference="pytorchcv's preresnet20_cifar10 and so on",
         figures="CIFAR-10 error of 110, 164: 6.37, 5.46 % (the paper)",
     ),
     **family(
@@ -181,6 +187,8 @@ RESIDUAL: dict[str, Row] = {
         paper=ZAGORUYKO,
         inputs=CIFAR,
         tiny={**resnet.TINY, "bottleneck": False},
+        rules=resnet.RULES,
+        reference="pytorchcv's wrn16_10_cifar10 and so on",
         figures="CIFAR-10 error of 28-10: 4.00 %, with dropout 3.89 % (the paper)",
     ),
     **family(
@@ -195,6 +203,8 @@ RESIDUAL: dict[str, Row] = {
         paper=XIE,
         inputs=CIFAR,
         tiny=GROUPED,
+        rules=resnet.RULES,
+        reference="pytorchcv's resnext29_32x4d_cifar10 and so on",
         figures="CIFAR-10 error of 8x64d: 3.65 % (the paper)",
     ),
     **family(

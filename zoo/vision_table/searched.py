@@ -7,6 +7,7 @@ from zoo.vision_table.family import ALL, CIFAR, family
 ZOPH = "Zoph et al., CVPR 2018, https://arxiv.org/abs/1707.07012"
 LIU = "Liu et al., ECCV 2018, https://arxiv.org/abs/1712.00559"
 CONVENTION = f"{ALL}; no auxiliary head"
+MOBILE = {"blocks": (4, 4, 4), "width": 44, "stem_width": 32, "skip": False}
 LARGE, SIX = image(331, 331, 3), {"blocks": (6, 6, 6)}
 PLANS = {"normal": nasnet.PROGRESSIVE, "reduction": nasnet.PROGRESSIVE}
 FIVE = {"blocks": (4, 3, 3), "width": 216, "skip": False, **PLANS}
@@ -26,17 +27,22 @@ SEARCHED: dict[str, Row] = {
     ),
     **family(
         nasnet.NASNet,
-        {
-            "nasnet_a_mobile": (
-                *(5_289_978,),
-                {"blocks": (4, 4, 4), "width": 44, "stem_width": 32, "skip": False},
-            )
-        },
+        {"nasnet_a_mobile": (5_289_978, MOBILE)},
         paper=ZOPH,
         tiny=nasnet.TINY,
         convention=CONVENTION,
+        rules=nasnet.rules((4, 4, 4)),
+        reference="pytorchcv's nasnet_4a1056",
         figures="ImageNet top-1 74.0 % (the paper)",
         notes="4 @ 1056.",
+    ),
+    **family(
+        nasnet.NASNet,
+        {"nasnet_a_mobile_auxiliary": (7_701_218, {**MOBILE, "auxiliary": True})},
+        paper=ZOPH,
+        tiny=nasnet.TINY | {"auxiliary": False},
+        convention=f"{ALL}; with the auxiliary head for images of 224x224",
+        notes="4 @ 1056. For training; see `zoo.vision.nasnet`.",
     ),
     **family(
         nasnet.NASNet,
