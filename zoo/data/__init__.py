@@ -26,6 +26,8 @@ from zoo.data.gather import Batch as Batch
 from zoo.data.grain_stream import from_grain as from_grain
 from zoo.data.grain_stream import grain_batches as grain_batches
 from zoo.data.masked import masked as masked
+from zoo.data.nuclei import Nuclei as Nuclei
+from zoo.data.nuclei import nuclei as nuclei
 from zoo.data.pictures import Pair as Pair
 from zoo.data.pictures import motorcycle as motorcycle
 from zoo.data.pictures import photo as photo

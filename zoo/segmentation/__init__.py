@@ -11,4 +11,9 @@ from zoo.segmentation.deeplab import DeepLabV3 as DeepLabV3
 from zoo.segmentation.fcn import FCN as FCN
 from zoo.segmentation.fcn import DilatedVGG as DilatedVGG
 from zoo.segmentation.fcn_resnet import FCNResNet as FCNResNet
+from zoo.segmentation.instances import components as components
+from zoo.segmentation.instances import instance_iou as instance_iou
+from zoo.segmentation.instances import peaks as peaks
+from zoo.segmentation.instances import split as split
+from zoo.segmentation.instances import watershed as watershed
 from zoo.segmentation.unet import UNet as UNet
