@@ -7,6 +7,9 @@ from zoo.segmentation.borders import pixel_labels as pixel_labels
 from zoo.segmentation.crf import MeanField as MeanField
 from zoo.segmentation.crf import Pairwise as Pairwise
 from zoo.segmentation.crf import mean_field as mean_field
+from zoo.segmentation.crf_filtered import Filtered as Filtered
+from zoo.segmentation.crf_filtered import colour_factor as colour_factor
+from zoo.segmentation.crf_filtered import filtered_mean_field as filtered_mean_field
 from zoo.segmentation.deeplab import DeepLabV3 as DeepLabV3
 from zoo.segmentation.fcn import FCN as FCN
 from zoo.segmentation.fcn import DilatedVGG as DilatedVGG
