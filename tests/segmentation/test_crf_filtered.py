@@ -41,6 +41,28 @@ def test_it_is_the_exact_field_where_nothing_is_left_out(own):
     assert np.asarray(got.missing).max() < 1e-4
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_its_kernel_is_what_its_factor_says(own):
+    """Five colours for 54, in NumPy; a pixel and itself exactly."""
+    rng = np.random.default_rng(2)
+    with jax.enable_x64(True):
+        unary, image = (jnp.array(rng.random((6, 9, 3))) for _ in range(2))
+        run = jax.jit(lambda u, x: filtered_mean_field(u, x, TIES, 3, own, colours=5))
+        got = run(unary, image).q
+        factor = colour_factor(image.reshape(54, 3), TIES.colour, 5)[0]
+    y, x = np.mgrid[:6, :9].reshape(2, -1)
+    far = (y[:, None] - y[None]) ** 2 + (x[:, None] - x[None]) ** 2
+    k = TIES.appearance * np.exp(-far / (2 * TIES.place**2)) * _pairs(factor)
+    k = k + TIES.smoothness * np.exp(-far / (2 * TIES.near**2))
+    np.fill_diagonal(k, own * (TIES.appearance + TIES.smoothness))
+    u = np.asarray(unary).reshape(54, 3)
+    q = _softmax(-u)
+    for _ in range(3):
+        q = _softmax(k @ q - u)
+    np.testing.assert_allclose(np.asarray(got).reshape(54, 3), q, atol=3e-4)
+    assert (np.asarray(factor) ** 2).sum(1).min() < 0.5  # most is left out
+
+
 def test_fewer_colours_are_near_it(drawn):
     """On a photo and noise; 1,280 pixels, a colour for each 10 and for each 40."""
     unary, image = drawn
@@ -107,3 +129,12 @@ def test_refuses(drawn):
         filtered_mean_field(unary, image, colours=0)
     with pytest.raises(ValueError, match="rank from 1 to N, got .* and 7"):
         colour_factor(image[0, :5], 0.1, 7)
+
+
+def _pairs(factor):
+    return np.asarray(factor) @ np.asarray(factor).T
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
