@@ -18,6 +18,9 @@ from zoo.detection.matching import match as match
 from zoo.detection.matching import sample as sample
 from zoo.detection.proposals import Proposals as Proposals
 from zoo.detection.proposals import propose as propose
+from zoo.detection.rcnn import RCNN as RCNN
+from zoo.detection.rcnn import Found as Found
+from zoo.detection.rcnn import Recipe as Recipe
 from zoo.detection.regions import roi_align as roi_align
 from zoo.detection.regions import roi_pool as roi_pool
 from zoo.detection.suppression import Kept as Kept
