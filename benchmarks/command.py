@@ -52,6 +52,7 @@ BENCHMARKS = {
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
     "adversarial": Entry("adversarial", parts="PARTS"),
+    "pixels": Entry("pixels", parts="PARTS"),
     "vectors": Entry("vectors"),
     "decoding": Entry("decoding"),
     "corpus": CORPUS,
