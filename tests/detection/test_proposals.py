@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from zoo.data import Shapes, scene
-from zoo.detection import graph_segmentation, iou, propose
+from zoo.detection import graph_segmentation, iou, proposals, propose
 from zoo.detection.proposals import hierarchy
 
 
@@ -23,7 +23,7 @@ def test_plain_regions_are_found():
     assert joined.max() == 2 and joined[0, 15] == joined[11, 15]
     assert graph_segmentation(quarters(), 1e3, 0.0, 1).max() == 0
     dots = quarters()
-    dots[3, 3] = 0.7
+    dots[3, 3] = 0.2  # by itself it would join, its large neighbour would not
     assert graph_segmentation(dots, 0.5, 0.0, 1).max() == 4
     np.testing.assert_array_equal(graph_segmentation(dots, 0.5, 0.0, 2), want)
 
@@ -32,6 +32,19 @@ def test_what_is_alike_is_joined_first():
     boxes = hierarchy(quarters(), graph_segmentation(quarters(), 0.5, 0.0, 1))
     assert len(boxes) == 7 and boxes[-1] == (0, 0, 16, 12)
     assert boxes[4] == (8, 0, 16, 12)  # both are red
+
+
+def test_likeness_by_hand():
+    region = lambda n, box, colour, texture: proposals._Region(
+        n, box, np.array(colour), np.array(texture)
+    )
+    a = region(10, (0, 0, 5, 2), [1.0, 0.0], [0.75, 0.25])
+    b = region(6, (7, 0, 10, 2), [0.5, 0.5], [0.0, 1.0])
+    # 20 pixels are around both, of which 4 are neither's; the image has 100.
+    assert proposals._alike(a, b, 100) == pytest.approx(0.5 + 0.25 + 0.84 + 0.96)
+    both = proposals._joined(a, b)
+    assert both.pixels == 16 and both.box == (0, 0, 10, 2)
+    np.testing.assert_allclose(both.colour, [13 / 16, 3 / 16])
 
 
 def test_objects_of_scenes_are_among_few_proposals():
