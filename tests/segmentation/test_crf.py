@@ -119,5 +119,5 @@ def test_refuses():
     unary, image = draw()
     with pytest.raises(ValueError, match=r"unary and image must be \[H, W, K\]"):
         mean_field(unary, image[:3])
-    with pytest.raises(ValueError, match="steps and block must be"):
+    with pytest.raises(ValueError, match="steps must be from 0, got -1"):
         mean_field(unary, image, steps=-1)

@@ -29,6 +29,8 @@ from zoo.data.grain_stream import grain_batches as grain_batches
 from zoo.data.masked import masked as masked
 from zoo.data.nifti import read_nifti as read_nifti
 from zoo.data.nifti import template as template
+from zoo.data.nuclei import Nuclei as Nuclei
+from zoo.data.nuclei import nuclei as nuclei
 from zoo.data.phantoms import Phantoms as Phantoms
 from zoo.data.phantoms import phantoms as phantoms
 from zoo.data.pictures import Pair as Pair

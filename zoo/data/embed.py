@@ -1,7 +1,7 @@
 """Drawing the embedded data sets from what their owners publish.
 
     python -m zoo.data.embed OUT --fashion FOLDER --digits FILE --photo FILE \
-        --tables FOLDER --moby FILE --cmudict FILE
+        --tables FOLDER --moby FILE --cmudict FILE --nuclei FILE
 
 `fashion_mnist_small.npz` holds the first 200 training and the first 50 test images of
 each of the ten classes, in the order of the owner's files. `digits.npz` holds the
@@ -11,7 +11,8 @@ the middle of a photo of a flower, at half its size. The tables are CSV files wi
 line of names, the numbers as their owners wrote them, and the target last.
 `moby_dick.txt.gz` holds the first 70 chapters of the book, as UTF-8. `cmudict.txt.gz`
 holds 10,000 words of letters, drawn by a fixed seed and sorted, each with its first
-pronunciation, in the dictionary's own format.
+pronunciation, in the dictionary's own format. `nuclei.npz` holds the lower left quarter
+of an image, `x`, and the numbers of its nuclei, `instances`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.data.formats import DataError, read_bytes
+from zoo.data.nuclei import nuclei, renumbered
 from zoo.data.spellings import pronunciations
 from zoo.data.table import SOURCES
 
@@ -194,6 +196,16 @@ def dictionary(file: Path, count: int = 10_000) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
+def quarter(file: Path) -> dict[str, np.ndarray]:
+    """The lower left quarter of StarDist's nuclei, numbered anew."""
+    whole = nuclei(file)
+    at = np.s_[len(whole.x) // 2 :, : whole.x.shape[1] // 2]
+    found = renumbered(whole.instances[at])
+    if found.max() > 255:
+        raise DataError(f"{file}: expected at most 255 nuclei, got {found.max()}")
+    return {"x": whole.x[at], "instances": found.astype(np.uint8)}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes what was asked for; returns 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -204,6 +216,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--tables", type=Path, help="scikit-learn's datasets/data")
     parser.add_argument("--moby", type=Path, help="data.txt of stdlib's moby-dick")
     parser.add_argument("--cmudict", type=Path, help="cmudict.dict")
+    parser.add_argument("--nuclei", type=Path, help="StarDist's wheel")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     if args.fashion:
@@ -222,6 +235,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.cmudict:
         packed = gzip.compress(dictionary(args.cmudict), 9, mtime=0)
         (args.out / "cmudict.txt.gz").write_bytes(packed)
+    if args.nuclei:
+        np.savez_compressed(args.out / "nuclei.npz", **quarter(args.nuclei))
     return 0
 
 

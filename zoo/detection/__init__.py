@@ -10,11 +10,17 @@ from zoo.detection.boxes import iou as iou
 from zoo.detection.boxes import large as large
 from zoo.detection.codec import decode as decode
 from zoo.detection.codec import encode as encode
+from zoo.detection.graph_segmentation import graph_segmentation as graph_segmentation
 from zoo.detection.matching import BELOW as BELOW
 from zoo.detection.matching import BETWEEN as BETWEEN
 from zoo.detection.matching import Sample as Sample
 from zoo.detection.matching import match as match
 from zoo.detection.matching import sample as sample
+from zoo.detection.proposals import Proposals as Proposals
+from zoo.detection.proposals import propose as propose
+from zoo.detection.rcnn import RCNN as RCNN
+from zoo.detection.rcnn import Found as Found
+from zoo.detection.rcnn import Recipe as Recipe
 from zoo.detection.regions import roi_align as roi_align
 from zoo.detection.regions import roi_pool as roi_pool
 from zoo.detection.suppression import Kept as Kept

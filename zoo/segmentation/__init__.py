@@ -7,8 +7,16 @@ from zoo.segmentation.borders import pixel_labels as pixel_labels
 from zoo.segmentation.crf import MeanField as MeanField
 from zoo.segmentation.crf import Pairwise as Pairwise
 from zoo.segmentation.crf import mean_field as mean_field
+from zoo.segmentation.crf_filtered import Filtered as Filtered
+from zoo.segmentation.crf_filtered import colour_factor as colour_factor
+from zoo.segmentation.crf_filtered import filtered_mean_field as filtered_mean_field
 from zoo.segmentation.deeplab import DeepLabV3 as DeepLabV3
 from zoo.segmentation.fcn import FCN as FCN
 from zoo.segmentation.fcn import DilatedVGG as DilatedVGG
 from zoo.segmentation.fcn_resnet import FCNResNet as FCNResNet
+from zoo.segmentation.instances import components as components
+from zoo.segmentation.instances import instance_iou as instance_iou
+from zoo.segmentation.instances import peaks as peaks
+from zoo.segmentation.instances import split as split
+from zoo.segmentation.instances import watershed as watershed
 from zoo.segmentation.unet import UNet as UNet

@@ -21,7 +21,8 @@ is positive semidefinite, so the second sum is concave, each step minimizes its 
 and F never rises.
 
 Sums over all pairs are exact, O(N^2) time; rows are made block by block, so that memory
-is O(block N). Weights and deviations may be traced, and have gradients.
+is O(block N). Weights and deviations may be traced, and have gradients. Large images
+are for `zoo.segmentation.crf_filtered`.
 
 Shapes: H height, W width, N = H W, C channels, K classes.
 
@@ -34,6 +35,7 @@ References:
     https://arxiv.org/abs/1502.03240 (weights that are learned)
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -97,13 +99,9 @@ def mean_field(
     Raises:
         ValueError: shapes that do not fit; steps or block out of range.
     """
-    if unary.ndim != 3 or image.ndim != 3 or unary.shape[:2] != image.shape[:2]:
-        raise ValueError(
-            f"unary and image must be [H, W, K] and [H, W, C], got {unary.shape} and "
-            f"{image.shape}"
-        )
-    if steps < 0 or block < 1:
-        raise ValueError(f"steps and block must be from 0 and 1, got {steps}, {block}")
+    check(unary, image, steps)
+    if block < 1:
+        raise ValueError(f"block must be from 1, got {block}")
     shape, dtype = unary.shape, jnp.result_type(unary)
     image = jnp.asarray(image, dtype)
     u = jnp.asarray(unary).reshape(-1, shape[2])
@@ -112,26 +110,57 @@ def mean_field(
     wide = jnp.concatenate([at / p.place, image.reshape(len(u), -1) / p.colour], 1)
     features = (wide, p.appearance), (at / p.near, p.smoothness)
 
-    def energy(q, received):
+    q, energies = inferred(u, lambda q: _messages(features, q, own, block), steps)
+    return MeanField(q.reshape(shape), energies)
+
+
+def check(unary: jax.Array, image: jax.Array, steps: int) -> None:
+    """Refuses what is no field.
+
+    Raises:
+        ValueError: shapes that do not fit; a negative number of steps.
+    """
+    if unary.ndim != 3 or image.ndim != 3 or unary.shape[:2] != image.shape[:2]:
+        raise ValueError(
+            f"unary and image must be [H, W, K] and [H, W, C], got {unary.shape} and "
+            f"{image.shape}"
+        )
+    if steps < 0:
+        raise ValueError(f"steps must be from 0, got {steps}")
+
+
+def inferred(u: jax.Array, hear: Callable, steps: int) -> tuple[jax.Array, jax.Array]:
+    """Steps of mean field, whatever makes the messages.
+
+    Args:
+        u: [N, K].
+        hear: q, [N, K + 1] with a last column of ones, -> sum_j k_ij q_j, of its shape.
+        steps: of mean field, from softmax(-u).
+
+    Returns:
+        q, [N, K], and F at the start and after each step, [steps + 1].
+    """
+
+    def received(q):
+        return hear(jnp.pad(q, ((0, 0), (0, 1)), constant_values=1))
+
+    def energy(q, told):
         """F from what the pixels hear; the last column is the sum of k."""
         log_q = jnp.log(jnp.where(q > 0, q, 1))
-        pairs = received[:, -1].sum() - (q * received[:, :-1]).sum()
+        pairs = told[:, -1].sum() - (q * told[:, :-1]).sum()
         return (q * (u + log_q)).sum() + pairs / 2
 
     def step(q, _):
-        received = _messages(features, q, own, block)
-        new = jax.nn.softmax(received[:, :-1] - u)
-        return new, energy(q, received)
+        told = received(q)
+        return jax.nn.softmax(told[:, :-1] - u), energy(q, told)
 
     q, energies = jax.lax.scan(step, jax.nn.softmax(-u), length=steps)
-    last = energy(q, _messages(features, q, own, block))
-    return MeanField(q.reshape(shape), jnp.append(energies, last))
+    return q, jnp.append(energies, energy(q, received(q)))
 
 
 def _messages(features, q, own, block):
-    """sum_j k_ij Q_j, and beside it sum_j k_ij; [N, K] -> [N, K + 1]."""
+    """sum_j k_ij q_j, [N, K + 1] -> [N, K + 1]."""
     count = len(q)
-    q = jnp.pad(q, ((0, 0), (0, 1)), constant_values=1)
     starts = jnp.arange(0, count, block)
 
     def rows(start):
