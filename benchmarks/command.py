@@ -74,6 +74,7 @@ ACCEPTANCE = {
     "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
     "segmentation": Entry("segmentation", parts="MODELS"),
+    "detection": Entry("detection", parts="MODELS"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,
