@@ -11,6 +11,7 @@ from tests.models import tiny
 from tests.test_catalog import assert_close, steps
 from zoo import detection
 from zoo.data import scenes
+from zoo.detection import roi, rpn
 
 S, G = 32, 4
 
@@ -19,22 +20,15 @@ def objects(count, seed=0):
     """A batch of images with from 0 to 3 of two classes, padded to 4."""
     cfg = scenes.Shapes(size=S, least=0, most=3, radius=(0.15, 0.25))
     drawn = [scenes.scene(cfg, seed, i) for i in range(count)]
-    drawn[0] = scenes.scene(scenes.Shapes(size=S, least=0, most=1), 3, 0)
     batch = scenes.detection(drawn, G)
     batch["present"][0] = False  # an image without objects
     batch["boxes"][0], batch["labels"] = 0, batch["labels"] % 2
     batch["instances"][0] = 0
     rng = np.random.default_rng(seed)
-    low = rng.uniform(0, 16, (count, 5, 2))
-    high = low + rng.uniform(4, 16, (count, 5, 2))
-    batch["proposals"] = np.float32(np.concatenate([low, high], 2))
-    batch["proposed"] = np.tile(np.arange(5) < 4, (count, 1))
     return batch | {"index": rng.permutation(count).astype(np.int32)}
 
 
-@pytest.mark.parametrize(
-    "name", ["maskrcnn_resnet50_fpn", "fast_rcnn_small", "retinanet_resnet50_fpn"]
-)
+@pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn"])
 def test_learners(name, devices):
     """Traced once, whatever the number of objects, and one device equals eight."""
     traces = []
@@ -61,21 +55,25 @@ def test_learners(name, devices):
 
 
 def test_images_without_objects():
-    """Only what says that there is nothing is learned."""
-    model = tiny("maskrcnn_resnet50_fpn")
-    batch = objects(2)
-    batch = {k: v[:1] for k, v in batch.items()}
-    keys = jax.random.split(jax.random.key(0), 1)
+    """All that is learned from is background; padding is never drawn."""
+    low = np.float32(np.random.default_rng(0).uniform(0, 16, (5, 2)))
+    boxes, nothing = np.concatenate([low, low + 9], 1), np.zeros(G, bool)
+    how = detection.Judging(samples=8, share=0.5)
+    labels, none = np.zeros(G, np.int32), np.zeros((G, 4), np.float32)
 
     @jax.jit
-    def losses(key):
-        variables = model.init(key, batch["x"])
-        options = dict(method="losses", train=False)
-        return model.apply(variables, batch, keys, **options)
+    def of(key, o, t):
+        first = rpn.rpn_terms(key, o, t, boxes, none, nothing, detection.Proposing())
+        chosen = roi.choose(key, boxes, np.arange(5) < 4, none, labels, nothing, how)
+        return first, chosen
 
-    found = losses(jax.random.key(1))
-    zero = {name for name, value in found.items() if value[0] == 0}
-    assert zero == {"rpn_boxes", "boxes", "masks"}
+    t = np.ones((5, 4), np.float32)
+    (score, box), chosen = of(jax.random.key(0), t[:, 0], t)
+    assert score == pytest.approx(np.log1p(np.e)) and box == 0
+    assert chosen.present.sum() == 4 and not chosen.positive.any()
+    assert not chosen.label.any()
+    drawn = np.sort(np.asarray(chosen.boxes)[np.asarray(chosen.present)], 0)
+    np.testing.assert_array_equal(drawn, np.sort(boxes[:4], 0))
 
 
 def test_objects_that_are_refused():
@@ -100,7 +98,7 @@ def test_objects_that_are_refused():
         "instances must be .2, 32, 32., as x, got .2, 30": [
             {**good, "instances": good["instances"][:, 2:]}
         ],
-        "labels must be .2, 4., as x has it, got .2, 3": [
+        "labels must be .2, 4. for 2 images, got .2, 3": [
             {**good, "labels": good["labels"][:, 1:]}
         ],
         "x must be images .* got .2, 0": [{**good, "x": good["x"][:, :0]}],

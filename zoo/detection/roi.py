@@ -119,6 +119,7 @@ def choose(
     Returns:
         The sample.
     """
+    boxes, labels = jnp.asarray(boxes), jnp.asarray(labels)
     proposals = jax.lax.stop_gradient(jnp.concatenate([proposals, boxes]))
     proposed = jnp.concatenate([proposed, present])
     matched = match(iou(boxes, proposals), present, how.high, how.low)
