@@ -7,7 +7,7 @@ from experiments.detect import Config, Found, grid, main, measured, overlay
 from zoo.data import scenes
 from zoo.training import Machine
 
-SMALL = dict(model="mask_rcnn", size=32, steps=3, batch_size=2, scenes=4, test=3)
+SMALL = dict(model="mask_rcnn", size=32, steps=8, batch_size=2, scenes=4, test=3)
 
 
 def test_it_trains_and_reports(tmp_path, capsys):
