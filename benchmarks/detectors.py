@@ -32,6 +32,7 @@ SCALES = (  # part of a name of theirs -> factor
     ("box_predictor.bbox_pred.weight", 0.3),
     ("cls_logits.weight", 0.03),  # of logistic values near 1 many are equal
     ("bbox_reg.weight", 0.1),
+    ("mask_fcn_logits.weight", 0.1),
 )
 
 
