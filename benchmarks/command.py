@@ -76,6 +76,7 @@ ACCEPTANCE = {
     "rbm": Entry("boltzmann"),
     "segmentation": Entry("segmentation", parts="MODELS"),
     "nuclei": Entry("nuclei"),
+    "detection": Entry("detection", parts="MODELS"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,

@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 import zoo
+from benchmarks import detectors
 from benchmarks.results import Figure
 from zoo.catalog import MODELS
 
@@ -133,7 +134,8 @@ TORCHVISION = {
 SEGMENTATION = {  # of torchvision.models.segmentation, with both heads
     name: name for name in ("fcn_resnet50", "deeplabv3_resnet50")
 }
-MODELS_COMPARED = {**TORCHVISION, **TIMM, **PYTORCHCV, **SEGMENTATION}
+DETECTION = {name: name for name in detectors.NAMES}
+MODELS_COMPARED = {**TORCHVISION, **TIMM, **PYTORCHCV, **SEGMENTATION, **DETECTION}
 NAMES = tuple(f"parity.{name}" for name in MODELS_COMPARED)
 BOUND = 1e-4
 
@@ -145,6 +147,8 @@ def measure(*names: str) -> list[Figure]:
 
 def compare(name: str) -> Figure:
     """The logits of one model on both sides."""
+    if name in DETECTION:
+        return detectors.compare(name, BOUND)
     from tests.references import pytorchcv, randomize, timm, torch, torchvision  # late
 
     their_name, package = MODELS_COMPARED[name], "torchvision"

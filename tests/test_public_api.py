@@ -72,6 +72,7 @@ ARROWS = FAMILIES | {
     "zoo.receptive": set(),
     "zoo.card": {"zoo.receptive"},
     "zoo.row": set(),
+    "zoo.detection_table": {"zoo.row", "zoo.detection"},
     "zoo.generative_table": {"zoo.row", "zoo.generative"},
     "zoo.segmentation_table": {"zoo.row", "zoo.segmentation"},
     "zoo.sequence_table": {"zoo.row", "zoo.sequence"},
@@ -79,7 +80,7 @@ ARROWS = FAMILIES | {
     "zoo.learner_table": {*FAMILIES, *LEARNING},
     "zoo.catalog": {*FAMILIES, *LEARNING, "zoo.card", "zoo.row", "zoo.learner_table"}
     | {"zoo.generative_table", "zoo.segmentation_table", "zoo.sequence_table"}
-    | {"zoo.vision_table"},
+    | {"zoo.vision_table", "zoo.detection_table"},
     "zoo": ZOO | {"optim"},  # zoo/__init__.py, the public face
     "zoo.__main__": ZOO | {"optim", "zoo.card", "zoo.tables"},
     "zoo.tables": ZOO

@@ -15,6 +15,7 @@ import jax
 from zoo import convert
 from zoo.card import Card, describe
 from zoo.classical import mlp
+from zoo.detection_table import DETECTION
 from zoo.errors import unknown
 from zoo.generative_table import GENERATIVE
 from zoo.learner_table import LEARNERS
@@ -111,6 +112,7 @@ MODELS: dict[str, Row] = {
     **SEQUENCE,
     **GENERATIVE,
     **SEGMENTATION,
+    **DETECTION,
 }
 
 # Public modules that are parts of models and no models: name -> whose part.
@@ -120,6 +122,11 @@ PARTS: dict[str, str] = {
     "zoo.search.progressive.Predictor": "what `progressive` asks",
     "zoo.search.pyramid.PyramidNet": "what `pyramid_space` decides",
     "zoo.search.small_net.SmallNet": "what `darts` and `trainer` train",
+    "zoo.detection.heads.BoxHead": "the second stage of FasterRCNN",
+    "zoo.detection.heads.DenseHead": "the head of RetinaNet",
+    "zoo.detection.heads.MaskHead": "the masks of FasterRCNN, then Mask R-CNN",
+    "zoo.detection.heads.RPNHead": "the first stage of FasterRCNN",
+    "zoo.detection.pyramid.Pyramid": "what detectors put behind a backbone",
     "zoo.segmentation.fcn.Context": "the context module of DilatedVGG",
     "zoo.segmentation.upward.Doubled": "the transposed convolution of UNet",
     "zoo.segmentation.upward.Enlarged": "the transposed convolution of FCN",
@@ -136,6 +143,7 @@ PARTS: dict[str, str] = {
     "zoo.vision.shufflenet_v2.ShuffleUnitV2": "the unit of ShuffleNetV2",
     "zoo.vision.spatial_transformer.SpatialTransformer": "the module of STN",
     "zoo.vision.squeezenet.Fire": "the module of SqueezeNet",
+    "zoo.vision.layers.FrozenBatchNorm": "the normalization of a frozen ResNet",
     "zoo.vision.inverted.InvertedNet": "what MobileNet and its kin have alike",
     "zoo.vision.inverted.InvertedResidual": "the block of MobileNetV2 and its kin",
     "zoo.vision.nasnet.Cell": "the cell of NASNet and PNASNet",

@@ -27,6 +27,7 @@ from zoo.classical import (
     som,
     svm,
 )
+from zoo.detection import faster_rcnn, learning
 from zoo.functional.losses import cross_entropy
 from zoo.generative import (
     autoencoder,
@@ -225,6 +226,30 @@ def _lit(step: int) -> Batch:
     return {"x": x, "y": plane % 2, "plane": plane, "place": place, "index": index}
 
 
+def _detector(axis_name: str | None = None) -> Learner:
+    """Fast R-CNN, the one that compiles soonest."""
+    fields = dict(faster_rcnn.TINY, given=True, axis_name=axis_name)
+    model = faster_rcnn.FasterRCNN(**fields)
+    return learning.learner(model, optim.sgd(0.1), axis_name=axis_name)
+
+
+def _scenes(step: int) -> Batch:
+    """16 images of up to three objects, and four proposals or five."""
+    rng = np.random.default_rng([9, step])
+    low = rng.uniform(0, 16, (16, 8, 2))
+    boxes = np.concatenate([low, low + rng.uniform(4, 16, low.shape)], 2)
+    count, index = rng.integers(0, 4, (16, 1)), rng.permutation(16)
+    return {
+        "x": rng.uniform(size=(16, 32, 32, 3)).astype(np.float32),
+        "boxes": boxes[:, :3].astype(np.float32),
+        "labels": rng.integers(0, 2, (16, 3)).astype(np.int32),
+        "present": np.arange(3) < count,
+        "proposals": boxes[:, 3:].astype(np.float32),
+        "proposed": np.arange(5) < 4 + count % 2,
+        "index": index.astype(np.int32),
+    }
+
+
 def _coded(aim: objective.Objective | None = None, level: int | None = None):
     """A row of an autoencoder of `_pixels`; None: of the sparse objective."""
     deep = autoencoder.Autoencoder((6,), (4,) if level is None else (4, 3))
@@ -371,6 +396,7 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "cyclegan": LearnerRow(_cycle, _unpaired),
     "dbn": LearnerRow(_of(dbn.level, (4, 3), 1, optim.sgd(0.1), chains=16), _pixels),
+    "detector": LearnerRow(_detector, _scenes),
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
     "gan_penalised": _gan(gan_losses.wasserstein(), critic_steps=2, penalty=10.0),

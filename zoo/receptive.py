@@ -27,9 +27,10 @@ def receptive_field(model: nn.Module, inputs: Any) -> tuple[int, int] | None:
         inputs: ShapeDtypeStruct of one example, or a pytree of them.
 
     Returns:
-        Height and width in pixels, within the input; None without a feature map.
+        Height and width in pixels, within the input; None without a feature map, and
+        of detectors, which look at several.
     """
-    if len(getattr(inputs, "shape", ())) != 4:
+    if hasattr(model, "detect") or len(getattr(inputs, "shape", ())) != 4:
         return None
     shapes = jax.eval_shape(model.init, jax.random.key(0), inputs)
     variables = jax.tree.map(

@@ -8,7 +8,7 @@ says where that module is here:
     (r"fc_aux\\..*", None)                    left out
     (r"pooler", "?pooler")                    left out where the model has none
     (r"att\\.query", "att/qkv[0/3]")          the first of three, side by side
-    (r"w_ih", "layer/w_x^T")                  transposed
+    (r"w_ih", "layer/w_x^T")                  its first two axes exchanged
 
 A name without a dot is a leaf, and its rule's path is the leaf's.
 
@@ -23,6 +23,7 @@ says which leaf:
     weight, bias of a normalization           scale, bias; also gamma, beta
     weight of an embedding                    embedding
     running_mean, running_var                 mean, var, in `batch_stats`
+    all four of a frozen normalization        the same, in `batch_stats`
 
 A depthwise kernel [C, 1, h, w] is [h, w, 1, C] by the same rule; a convolution of 1x1
 may stand for a dense layer, and the other way round. Files that `save` wrote have our
@@ -105,7 +106,7 @@ def assign(
             continue
         path, part, count = _of_part(place[0])
         if path.endswith(TURNED):
-            path, tensor = path.removesuffix(TURNED), tensor.T
+            path, tensor = path.removesuffix(TURNED), tensor.swapaxes(0, 1)
         if path not in wanted or part in found.get(path, ()):
             extra.append(name)
             continue
@@ -166,6 +167,8 @@ def _place(name: str, rules: Sequence[Rule], wanted: Mapping[str, Any]):
                 bare = _of_part(path)[0]
                 known = [n for n in LEAVES if f"params/{bare}/{n}" in wanted]
                 last = known[0] if known else "scale"
+            if f"batch_stats/{path}/{last}" in wanted:  # frozen
+                return f"batch_stats/{path}/{last}", None
             return f"params/{path}/{last}", window[0] if window else None
         if match := re.fullmatch(pattern, name):
             if path is None:

@@ -1,4 +1,4 @@
-"""Detection: boxes, anchors, and what picks among them, all of static shape."""
+"""Detection: boxes, what picks among them, and detectors, all of static shape."""
 
 from zoo.detection.anchors import cell_anchors as cell_anchors
 from zoo.detection.anchors import grid_anchors as grid_anchors
@@ -10,18 +10,31 @@ from zoo.detection.boxes import iou as iou
 from zoo.detection.boxes import large as large
 from zoo.detection.codec import decode as decode
 from zoo.detection.codec import encode as encode
+from zoo.detection.faster_rcnn import FasterRCNN as FasterRCNN
 from zoo.detection.graph_segmentation import graph_segmentation as graph_segmentation
+from zoo.detection.learning import check_objects as check_objects
+from zoo.detection.learning import learner as learner
 from zoo.detection.matching import BELOW as BELOW
 from zoo.detection.matching import BETWEEN as BETWEEN
 from zoo.detection.matching import Sample as Sample
 from zoo.detection.matching import match as match
 from zoo.detection.matching import sample as sample
-from zoo.detection.proposals import Proposals as Proposals
+from zoo.detection.proposals import Regions as Regions
 from zoo.detection.proposals import propose as propose
+from zoo.detection.pyramid import Pyramid as Pyramid
 from zoo.detection.rcnn import RCNN as RCNN
 from zoo.detection.rcnn import Found as Found
 from zoo.detection.rcnn import Recipe as Recipe
 from zoo.detection.regions import roi_align as roi_align
 from zoo.detection.regions import roi_pool as roi_pool
+from zoo.detection.retinanet import Dense as Dense
+from zoo.detection.retinanet import RetinaNet as RetinaNet
+from zoo.detection.roi import Detections as Detections
+from zoo.detection.roi import Judging as Judging
+from zoo.detection.roi import paste_masks as paste_masks
+from zoo.detection.rois import pyramid_align as pyramid_align
+from zoo.detection.rois import roi_levels as roi_levels
+from zoo.detection.rpn import Proposals as Proposals
+from zoo.detection.rpn import Proposing as Proposing
 from zoo.detection.suppression import Kept as Kept
 from zoo.detection.suppression import nms as nms

@@ -33,7 +33,7 @@ from zoo.detection.graph_segmentation import graph_segmentation, smoothed
 COLOURS, STRENGTHS, DIRECTIONS = 25, 10, 8
 
 
-class Proposals(NamedTuple):
+class Regions(NamedTuple):
     """Boxes of a static number.
 
     Attributes:
@@ -60,7 +60,7 @@ def propose(
     least: int = 20,
     side: float = 6.0,
     seed: int = 0,
-) -> Proposals:
+) -> Regions:
     """Boxes that may hold an object, the likeliest first.
 
     Args:
@@ -96,7 +96,7 @@ def propose(
     best = sorted(ranked, key=ranked.get)[:count]
     boxes = np.zeros((count, 4), np.float32)
     boxes[: len(best)] = np.array(best, np.float32).reshape(-1, 4)
-    return Proposals(boxes, np.arange(count) < len(best))
+    return Regions(boxes, np.arange(count) < len(best))
 
 
 def hierarchy(image: np.ndarray, labels: np.ndarray) -> list[tuple[int, int, int, int]]:

@@ -41,7 +41,7 @@ import optim
 from zoo.classical import linear, svm
 from zoo.detection.boxes import clip, iou
 from zoo.detection.codec import decode, encode
-from zoo.detection.proposals import Proposals, propose
+from zoo.detection.proposals import Regions, propose
 from zoo.detection.regions import roi_align
 from zoo.detection.suppression import nms
 from zoo.functional import cross_entropy
@@ -216,7 +216,7 @@ def predict(
 
 @functools.partial(jax.jit, static_argnums=3)
 def detect(
-    model: RCNN, image: jax.Array, proposals: Proposals, recipe: Recipe = DEFAULT
+    model: RCNN, image: jax.Array, proposals: Regions, recipe: Recipe = DEFAULT
 ) -> Found:
     """What is found among the proposals of one image, [H, W, 3]; compiled."""
     proposed, present = proposals

@@ -15,6 +15,8 @@ has a name too, its path: `stage_1_block_0`.
     channel shuffle   channel g C/G + i  ->  i G + g
 
 Differs from PyTorch's BatchNorm: the running variance is the batch's own, biased one.
+Frozen, it is y = (x - mean) g / sqrt(var + e) + b with constants of `batch_stats`, as
+in detectors, whose batches are small.
 
 Shapes: B examples, H height, W width, C channels, G groups.
 
@@ -33,6 +35,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from zoo.errors import unknown
 from zoo.functional.convolution import convolve
@@ -56,6 +59,7 @@ class Kit:
         epsilon: is added to the variance.
         bias: convolutions with a normalization behind them have a bias too.
         normalize: False leaves normalizations out.
+        frozen: normalizations are constants.
     """
 
     train: bool = False
@@ -66,6 +70,7 @@ class Kit:
     epsilon: float = 1e-5
     bias: bool = False
     normalize: bool = True
+    frozen: bool = False
 
     def conv(
         self,
@@ -80,6 +85,7 @@ class Kit:
         dilation: int = 1,
         bias: bool = True,
         init: Callable | None = None,
+        bias_init: Callable = nn.initializers.zeros,
     ) -> jax.Array:  # [B, H, W, C] -> [B, H / stride, W / stride, features]
         """A convolution; padded by half of its kernel unless `padding` says more."""
         kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -95,6 +101,7 @@ class Kit:
             use_bias=bias,
             dtype=self.dtype,
             kernel_init=init or he_normal(),
+            bias_init=bias_init,
             conv_general_dilated=convolve if self.fast else None,
             name=name,
         )(x)
@@ -103,6 +110,8 @@ class Kit:
         """Batch normalization."""
         if not self.normalize:
             return x
+        if self.frozen:
+            return FrozenBatchNorm(self.epsilon, self.dtype, name=name)(x)
         return nn.BatchNorm(
             use_running_average=not self.train,
             momentum=self.momentum,
@@ -154,6 +163,33 @@ class Kit:
     def drop_path(self, x: jax.Array, rate: float, index: Any, name: str) -> jax.Array:
         """A branch of the network, left out for an example as a whole."""
         return Dropout(rate, whole=True, name=name)(x, train=self.train, index=index)
+
+
+class FrozenBatchNorm(nn.Module):
+    """Batch normalization that does not learn: no parameters, four constants a channel.
+
+    Attributes:
+        epsilon: is added to the variance.
+        dtype: of the computation; None for that of the input.
+    """
+
+    epsilon: float = 1e-5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:  # [..., C] -> [..., C]
+        def constant(name, make):
+            return self.variable("batch_stats", name, make, x.shape[-1:]).value
+
+        mean, bias = constant("mean", jnp.zeros), constant("bias", jnp.zeros)
+        var, scale = constant("var", jnp.ones), constant("scale", jnp.ones)
+        slope = scale * jax.lax.rsqrt(var + self.epsilon)
+        shape = (1,) * (x.ndim - 1) + (-1,)
+        dtype = self.dtype or x.dtype
+        slope, shift = (
+            c.reshape(shape).astype(dtype) for c in (slope, bias - mean * slope)
+        )
+        return x.astype(dtype) * slope + shift
 
 
 def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:

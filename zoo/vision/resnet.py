@@ -187,6 +187,7 @@ class ResNet(nn.Module):
         dropout: rate inside each block, as in Wide ResNet.
         dilated: so many of the last stages are dilated instead of strided.
         head: with pooling and logits; without, a tuple of the stages' outputs.
+        frozen: normalizations are constants, as in detectors.
         dtype: of the computation; None for that of the input.
         axis_name: of the devices over which BatchNorm takes its statistics.
         fast: compute the convolutions by `zoo.functional.convolve`; False as
@@ -210,6 +211,7 @@ class ResNet(nn.Module):
     dropout: float = 0.0
     dilated: int = 0
     head: bool = True
+    frozen: bool = False
     dtype: Any = None
     axis_name: str | None = None
     fast: bool = True
@@ -222,7 +224,7 @@ class ResNet(nn.Module):
             *("ResNet", x, self.stem, len(self.blocks) - 1),
             shortcut=(self.shortcut, SHORTCUTS),
         )
-        kit = Kit(train, self.axis_name, self.dtype, self.fast)
+        kit = Kit(train, self.axis_name, self.dtype, self.fast, frozen=self.frozen)
         features = self.stem_width or self.width
         kernel, stride = (7, 2) if large else (3, 1)
         if self.preactivated and not large:  # the first block normalizes

@@ -1,0 +1,127 @@
+"""What detectors promise as learners, and what they refuse; see tests/parity, too."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import optim
+import zoo
+from tests.models import tiny
+from tests.test_catalog import assert_close, steps
+from zoo import detection
+from zoo.data import scenes
+from zoo.detection import roi, rpn
+
+S, G = 32, 4
+
+
+def objects(count, seed=0):
+    """A batch of images with from 0 to 3 of two classes, padded to 4."""
+    cfg = scenes.Shapes(size=S, least=0, most=3, radius=(0.15, 0.25))
+    drawn = [scenes.scene(cfg, seed, i) for i in range(count)]
+    batch = scenes.detection(drawn, G)
+    batch["present"][0] = False  # an image without objects
+    batch["boxes"][0], batch["labels"] = 0, batch["labels"] % 2
+    batch["instances"][0] = 0
+    rng = np.random.default_rng(seed)
+    return batch | {"index": rng.permutation(count).astype(np.int32)}
+
+
+@pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn"])
+def test_learners(name, devices):
+    """Traced once, whatever the number of objects, and one device equals eight."""
+    traces = []
+
+    def build(axis_name=None):
+        learner = detection.learner(
+            tiny(name, axis_name=axis_name), optim.sgd(0.1), axis_name=axis_name
+        )
+
+        def step(state, batch):
+            traces.append(axis_name)
+            return learner.step(state, batch)
+
+        return learner._replace(step=step)
+
+    at = lambda step: objects(8, step)
+    single = steps(build, "single", None, at)
+    assert traces == [None]
+    assert all(np.isfinite(total) and total >= 0 for total, _ in single[2].values())
+    assert single[2]["loss"][1] == 8
+    moved = jax.tree.map(lambda a, b: np.any(a != b), *single[:2])
+    assert all(jax.tree.leaves(moved))
+    assert_close(steps(build, "pmap", devices, at), single)
+
+
+def test_images_without_objects():
+    """All that is learned from is background; padding is never drawn."""
+    low = np.float32(np.random.default_rng(0).uniform(0, 16, (5, 2)))
+    boxes, nothing = np.concatenate([low, low + 9], 1), np.zeros(G, bool)
+    how = detection.Judging(samples=8, share=0.5)
+    labels, none = np.zeros(G, np.int32), np.zeros((G, 4), np.float32)
+
+    @jax.jit
+    def of(key, o, t):
+        first = rpn.rpn_terms(key, o, t, boxes, none, nothing, detection.Proposing())
+        chosen = roi.choose(key, boxes, np.arange(5) < 4, none, labels, nothing, how)
+        return first, chosen
+
+    t = np.ones((5, 4), np.float32)
+    (score, box), chosen = of(jax.random.key(0), t[:, 0], t)
+    assert score == pytest.approx(np.log1p(np.e)) and box == 0
+    assert chosen.present.sum() == 4 and not chosen.positive.any()
+    assert not chosen.label.any()
+    drawn = np.sort(np.asarray(chosen.boxes)[np.asarray(chosen.present)], 0)
+    np.testing.assert_array_equal(drawn, np.sort(boxes[:4], 0))
+
+
+def test_objects_that_are_refused():
+    model = zoo.create("mask_rcnn_small")
+    good = objects(2, 1)
+    detection.check_objects(model, good)
+    first = int(good["present"][1].argmax())
+
+    def bad(name, value):
+        batch = {k: np.array(v) for k, v in good.items()}
+        batch["present"][1, first] = True
+        batch[name][1, first] = value
+        return batch
+
+    cases = {
+        "x1 < x2 and y1 < y2 within 32 rows and 32 columns, got .5": [
+            bad("boxes", [5, 5, 5, 9]),
+            bad("boxes", [5, 9, 9, 5]),
+            bad("boxes", [5, 5, 9, 33]),
+        ],
+        "labels must be from 0 to 2, got 3": [bad("labels", 3)],
+        "instances must be .2, 32, 32., as x, got .2, 30": [
+            {**good, "instances": good["instances"][:, 2:]}
+        ],
+        "labels must be .2, 4. for 2 images, got .2, 3": [
+            {**good, "labels": good["labels"][:, 1:]}
+        ],
+        "x must be images .* got .2, 0": [{**good, "x": good["x"][:, :0]}],
+    }
+    for message, batches in cases.items():
+        for batch in batches:
+            with pytest.raises(ValueError, match=message):
+                detection.check_objects(model, batch)
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="unknown term 'clases'; did you mean 'classe"):
+        detection.learner(zoo.create("retinanet_small"), None, terms={"clases": 1.0})
+    x = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
+    model = zoo.create("retinanet_small", sizes=((8,),))
+    with pytest.raises(ValueError, match="sizes must be 2, one for each map, got 1"):
+        jax.eval_shape(model.init, jax.random.key(0), x)
+    with pytest.raises(ValueError, match="extra must be one of none, pool, convs"):
+        detection.Pyramid(extra="more").init(jax.random.key(0), [])
+    boxes = jnp.ones((2, 4))
+    with pytest.raises(ValueError, match="maps must be .H, W, C. with cells"):
+        detection.pyramid_align([jnp.ones((3, 3))], boxes, 2)
+    with pytest.raises(ValueError, match="form must be one of products, gather"):
+        detection.pyramid_align([jnp.ones((3, 3, 1))], boxes, 2, form="sums")
+    with pytest.raises(ValueError, match="it must be 0 <= first <= last"):
+        detection.roi_levels(boxes, 3, 2)
