@@ -26,6 +26,8 @@ from zoo.classical import (
     som,
     svm,
 )
+from zoo.compress import binary, incremental, pruning, quantize, sharing
+from zoo.compress.reparameterise import Rule, only, reparameterised
 from zoo.functional.losses import cross_entropy
 from zoo.generative import (
     autoencoder,
@@ -74,6 +76,20 @@ def _supervised(axis_name: str | None = None) -> Learner:
         metrics={"accuracy": accuracy},
         axis_name=axis_name,
     )
+
+
+def _compressed(rule: Rule | None = None) -> LearnerRow:
+    """A row of a network with a rule; None: of one whose optimizer prunes."""
+    model, tx = mlp.MLP(**mlp.TINY, num_classes=3), optim.momentum(0.1)
+    if rule is not None:
+        model = reparameterised(model, rule)
+    else:
+        tx = pruning.pruned(tx, 0.5, 1, 4, every=2)
+
+    def build(axis_name: str | None = None) -> Learner:
+        return supervised(model, cross_entropy, tx, axis_name=axis_name)
+
+    return LearnerRow(build, _labelled)
 
 
 def _labelled(step: int) -> Batch:
@@ -241,6 +257,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "autoencoder_denoising": _coded(denoising.denoising(denoising.masking(0.5))),
     "autoencoder_sparse": _coded(),
     "autoencoder_stacked": _coded(objective.reconstruction("bernoulli"), 1),
+    "binary_weights": _compressed(binary.binary("stochastic")),
     "boosting": LearnerRow(
         _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
         lambda step: _clouds(2, 0.5)(0),
@@ -253,6 +270,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
     "gan_penalised": _gan(gan_losses.wasserstein(), critic_steps=2, penalty=10.0),
+    "incremental_powers": _compressed(incremental.incremental()),
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
@@ -270,6 +288,11 @@ LEARNERS: dict[str, LearnerRow] = {
     ),
     "pegasos": LearnerRow(_of(pegasos.learner, 0.1), _clouds(2, 2.0)),
     "perceptron": LearnerRow(perceptron.learner, _clouds(2, 0.0)),
+    "pruned": _compressed(),
+    "quantization_aware": _compressed(
+        quantize.quantization_aware(4, inputs={"dense_0": (-3.0, 3.0)})
+    ),
+    "shared_weights": _compressed(sharing.shared(3)),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
     "predictability": LearnerRow(
@@ -297,6 +320,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
     "vae": LearnerRow(_vae, _pixels),
+    "xnor": _compressed(binary.binary("scaled", "xnor", only("head/kernel"))),
     "word2vec": _word2vec("negative"),
     "word2vec_hierarchical": _word2vec("hierarchical"),
 }
