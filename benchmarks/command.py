@@ -73,6 +73,7 @@ ACCEPTANCE = {
     "char_lm": Entry("characters"),
     "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
+    "compressed": Entry("compressed", parts="PARTS"),
     "segmentation": Entry("segmentation", parts="MODELS"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),

@@ -27,7 +27,7 @@ from zoo.classical import (
     svm,
 )
 from zoo.compress import binary, incremental, pruning, quantize, sharing
-from zoo.compress.reparameterise import Rule, only, reparameterised
+from zoo.compress.reparameterise import Rule, reparameterised
 from zoo.functional.losses import cross_entropy
 from zoo.generative import (
     autoencoder,
@@ -257,7 +257,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "autoencoder_denoising": _coded(denoising.denoising(denoising.masking(0.5))),
     "autoencoder_sparse": _coded(),
     "autoencoder_stacked": _coded(objective.reconstruction("bernoulli"), 1),
-    "binary_weights": _compressed(binary.binary("stochastic")),
+    "binary": _compressed(binary.binary("stochastic", "xnor")),
     "boosting": LearnerRow(
         _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
         lambda step: _clouds(2, 0.5)(0),
@@ -320,7 +320,6 @@ LEARNERS: dict[str, LearnerRow] = {
     "tsne": _embedding("tsne", "exact"),
     "tsne_interpolation": _embedding("tsne", "interpolation"),
     "vae": LearnerRow(_vae, _pixels),
-    "xnor": _compressed(binary.binary("scaled", "xnor", only("head/kernel"))),
     "word2vec": _word2vec("negative"),
     "word2vec_hierarchical": _word2vec("hierarchical"),
 }

@@ -108,6 +108,19 @@ def test_integers_give_what_the_floats_of_their_codes_give():
     assert 1e-5 < np.abs(ours - exact).max() < 0.05 * np.abs(exact).max()
 
 
+@pytest.mark.parametrize("form", quantize.FORMS)
+def test_what_was_aware_of_quantization_is_what_its_codes_say(form):
+    model = zoo.create("linear_softmax", num_classes=6)
+    params = {"head": {"kernel": draw(9, 6), "bias": draw(6)}}
+    rules = quantize.quantization_aware(3, form), integer.post_training(3, form=form)
+    aware, codes = (
+        variables_of(net, encoded(net, {"params": params}))["params"]["head"]
+        for net in (reparameterised(model, rule) for rule in rules)
+    )
+    jax.tree.map(np.testing.assert_array_equal, aware, codes)
+    assert len(np.unique(aware["kernel"][:, 0])) <= 8
+
+
 def test_matmul_knows_the_zero_point():
     x, w = draw(3, 11) + 1, draw(11, 4)
     x_grid = quantize.grid(x.min(), x.max(), 8, "affine")
