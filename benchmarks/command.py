@@ -74,6 +74,7 @@ ACCEPTANCE = {
     "char_lm": Entry("characters"),
     "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
+    "compressed": Entry("compressed", parts="PARTS"),
     "segmentation": Entry("segmentation", parts="MODELS"),
     "nuclei": Entry("nuclei"),
     "detection": Entry("detection", parts="MODELS"),

@@ -27,6 +27,8 @@ from zoo.classical import (
     som,
     svm,
 )
+from zoo.compress import binary, incremental, pruning, quantize, sharing
+from zoo.compress.reparameterise import Rule, reparameterised
 from zoo.detection import faster_rcnn, learning
 from zoo.functional.losses import cross_entropy
 from zoo.generative import (
@@ -91,6 +93,20 @@ def _supervised(axis_name: str | None = None) -> Learner:
         metrics={"accuracy": accuracy},
         axis_name=axis_name,
     )
+
+
+def _compressed(rule: Rule | None = None) -> LearnerRow:
+    """A row of a network with a rule; None: of one whose optimizer prunes."""
+    model, tx = mlp.MLP(**mlp.TINY, num_classes=3), optim.momentum(0.1)
+    if rule is not None:
+        model = reparameterised(model, rule)
+    else:
+        tx = pruning.pruned(tx, 0.5, 1, 4, every=2)
+
+    def build(axis_name: str | None = None) -> Learner:
+        return supervised(model, cross_entropy, tx, axis_name=axis_name)
+
+    return LearnerRow(build, _labelled)
 
 
 def _labelled(step: int) -> Batch:
@@ -377,6 +393,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "autoencoder_denoising": _coded(denoising.denoising(denoising.masking(0.5))),
     "autoencoder_sparse": _coded(),
     "autoencoder_stacked": _coded(objective.reconstruction("bernoulli"), 1),
+    "binary": _compressed(binary.binary("stochastic", "xnor")),
     "boosting": LearnerRow(
         _of(boosting.learner, "logistic", rounds=9, max_depth=2, subsample=0.8),
         lambda step: _clouds(2, 0.5)(0),
@@ -400,6 +417,7 @@ LEARNERS: dict[str, LearnerRow] = {
     "gan": _gan(gan_losses.hinge(), classes=3, spectral=True, ema=0.9),
     "gan_balanced": _gan(gan_losses.began(rate=0.1), prior="uniform"),
     "gan_penalised": _gan(gan_losses.wasserstein(), critic_steps=2, penalty=10.0),
+    "incremental_powers": _compressed(incremental.incremental()),
     "incremental_pca": LearnerRow(_of(incremental_pca.learner, 2), _clouds(2, 4.0)),
     "irls_binary": LearnerRow(_of(irls.learner, 2), _clouds(2, 0.0)),
     "irls_softmax": LearnerRow(_of(irls.learner, 3), _clouds(3, 0.0)),
@@ -436,6 +454,11 @@ LEARNERS: dict[str, LearnerRow] = {
         _of(search, reinforce(cell_space(1), hidden=4), _worth), _numbered
     ),
     "pix2pix": LearnerRow(_translated, _pairs),
+    "pruned": _compressed(),
+    "quantization_aware": _compressed(
+        quantize.quantization_aware(4, inputs={"dense_0": (-3.0, 3.0)})
+    ),
+    "shared_weights": _compressed(sharing.shared(3)),
     "sne": _embedding("sne", "exact"),
     "sne_symmetric": _embedding("symmetric", "exact"),
     "predictability": LearnerRow(
