@@ -68,7 +68,7 @@ def test_probabilities_sum_to_one_and_are_those_of_the_draws(written):
     np.testing.assert_array_equal(given, EVERY)
     p = np.exp(logs)
     np.testing.assert_allclose(p.sum(), 1, rtol=1e-5)
-    assert p.min() < 0.03 and p.max() > 0.2  # else the next line says little
+    assert p.max() > 3 * p.min()  # else the next line says little
     np.testing.assert_allclose(p @ entropies, -p @ np.asarray(logs), rtol=1e-4)
     draw = jax.jit(jax.vmap(lambda key: model.apply(params, key)[0]))
     rows = np.asarray(draw(jax.random.split(jax.random.key(1), 4000)))

@@ -47,6 +47,10 @@ PyTree = Any
 FORBIDDEN = -1e9  # a logit; an infinite one has no gradient
 
 
+def _uniform(key, shape, dtype=jnp.float32):  # as in the paper, there to 0.08
+    return jax.random.uniform(key, shape, dtype, -0.1, 0.1)
+
+
 class ControllerState(NamedTuple):
     params: PyTree
     opt_state: PyTree
@@ -77,10 +81,9 @@ class Controller(nn.Module):
         """
         sizes = self.space.sizes
         total, most = len(sizes), int(sizes.max())
-        small = nn.initializers.uniform(0.2)
 
         def parameter(name, *shape):
-            return self.param(name, lambda *a: small(*a) - 0.1, shape)
+            return self.param(name, _uniform, shape)
 
         embedding = parameter("embedding", total, most, self.hidden)
         start = parameter("start", self.hidden)
@@ -88,7 +91,10 @@ class Controller(nn.Module):
         before = parameter("previous_layer", self.hidden, self.hidden)
         now = parameter("current_layer", self.hidden, self.hidden)
         voice = parameter("voice", self.hidden)
-        cell = nn.OptimizedLSTMCell(self.hidden, name="lstm")
+        # Not orthogonal: two batches of QR at once can wait for each other for ever on
+        # a CPU of two cores, in jaxlib 0.10.
+        init = dict(kernel_init=_uniform, recurrent_kernel_init=_uniform)
+        cell = nn.OptimizedLSTMCell(self.hidden, **init, name="lstm")
         allowed = np.arange(most) < sizes[:, None]
         state = jax.tree.map(jnp.zeros_like, (start, start))
         x, tokens, score, entropy, seen = start, [], 0.0, 0.0, []

@@ -180,10 +180,7 @@ def curve(
         return state, means, best
 
     size = len(keys) if side_by_side is None else side_by_side
-    found = jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=size))(keys)
-    # On a CPU of two cores what is asked of a result before it is there can wait for
-    # ever: the two threads wait for the third that would compute it.
-    return jax.block_until_ready(found)
+    return jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=size))(keys)
 
 
 def random_search(of: Space) -> Searcher:
