@@ -4,6 +4,8 @@ Run:    python -m experiments.detect
         python -m experiments.detect --model mask_rcnn --steps 3000 --scenes 2000
         python -m experiments.detect --model retinanet
         python -m experiments.detect --model fast_rcnn
+        python -m experiments.detect --model rcnn --scenes 80
+        python -m experiments.detect --model all --run runs/detectors
 
 Expect: on the test's scenes average precision 0.56 by Faster R-CNN (seed 0): discs are
 found best, 0.78; triangles and squares, 0.47 and 0.42, are mixed up where little is
@@ -14,9 +16,14 @@ them to compile. That is a tenth of a training: `make acceptance ARGS=detection`
 The test's scenes are drawn with another seed than those of the training. Average
 precision is COCO's, at an overlap of 0.5 (`ap`), and the mean over overlaps from 0.5 to
 0.95 (`ap/coco`); of masks, too, with Mask R-CNN. Proposals of Fast R-CNN come from no
-network: boxes of all sizes on a grid.
+network: boxes of all sizes on a grid. R-CNN has its own, by selective search; it looks
+at each of them anew, and its time for an image counts the search. `all` trains them one
+after another on the same scenes, each into a folder of its own, and compares them.
 
 References:
+    Girshick et al., "Rich feature hierarchies for accurate object detection and
+    semantic segmentation", CVPR 2014, https://arxiv.org/abs/1311.2524 (R-CNN)
+    Girshick, "Fast R-CNN", ICCV 2015, https://arxiv.org/abs/1504.08083
     Ren et al., "Faster R-CNN", NeurIPS 2015, https://arxiv.org/abs/1506.01497
     He et al., "Mask R-CNN", ICCV 2017, https://arxiv.org/abs/1703.06870
     Lin et al., "Focal loss for dense object detection", ICCV 2017,
@@ -40,6 +47,7 @@ from experiments._classifiers import positive
 from zoo import detection
 from zoo.data import scenes as rendered
 from zoo.data.stream import Stream
+from zoo.detection import rcnn
 from zoo.errors import unknown
 from zoo.training import Machine, figures
 from zoo.training.cli import run
@@ -52,11 +60,14 @@ MODELS = {  # by the names of the table
     "retinanet": "retinanet_small",
     "fast_rcnn": "fast_rcnn_small",
 }
+RCNN, ALL = "rcnn", "all"
+EVERY = (RCNN, "fast_rcnn", "faster_rcnn", "mask_rcnn", "retinanet")
 COLOURS = np.array([[1, 0.2, 0.2], [0.2, 1, 0.2], [0.3, 0.5, 1]])
 TEST = 1000  # its seed, beside that of the training
 STRIDE, SIDES = 8, (18, 26, 38)  # of the grid of boxes
 OVERLAPS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 Found = detection.Detections
+CLASSES = len(rendered.CLASSES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +75,7 @@ class Config:
     """Flags.
 
     Attributes:
-        model: faster_rcnn, mask_rcnn, retinanet or fast_rcnn.
+        model: rcnn, fast_rcnn, faster_rcnn, mask_rcnn, retinanet, or all of them.
         size: pixels of a side of the scenes.
         steps: of training.
         batch_size: scenes of a step.
@@ -95,14 +106,17 @@ def main(cfg: Config) -> dict[str, float]:
 
     Returns:
         On the test: `ap` at 0.5, `ap/coco`, `ap/CLASS` at 0.5, the first two of masks
-        as `mask_ap` and `mask_ap/coco` if there are any, and `ms` for an image.
+        as `mask_ap` and `mask_ap/coco` if there are any, and `ms` for an image. Of all
+        models, each by MODEL/NAME.
 
     Raises:
         ValueError: a flag that names nothing or is out of range.
     """
     positive(cfg, "steps", "batch_size", "scenes", "learning_rate", "test")
-    if cfg.model not in MODELS:
-        raise unknown("model", cfg.model, MODELS)
+    if cfg.model not in (*EVERY, ALL):
+        raise unknown("model", cfg.model, (*EVERY, ALL))
+    if cfg.model == ALL:
+        return _compared(cfg)
     cfg.machine.start()
     how = rendered.Shapes(size=cfg.size)
     scenes = max(cfg.scenes, cfg.batch_size)
@@ -110,6 +124,8 @@ def main(cfg: Config) -> dict[str, float]:
     stream = with_proposals(drawn, cfg) if cfg.model == "fast_rcnn" else drawn
     truth = [rendered.scene(how, TEST + cfg.seed, i) for i in range(cfg.test)]
     test = rendered.detection(truth, how.most)
+    if cfg.model == RCNN:
+        return _by_regions(cfg, how, test)
     rate = optim.one_cycle_schedule(cfg.learning_rate, cfg.steps)
 
     def build(axis_name=None):
@@ -128,7 +144,49 @@ def main(cfg: Config) -> dict[str, float]:
     found, ms = detected(model, zoo.eval_variables(result.state), test["x"], cfg)
     numbers = {**measured(test, found), "ms": ms}
     if jax.process_index() == 0:
-        _report(cfg, result, numbers, test, found)
+        rows = [row for row in result.history if "loss" in row]
+        names = [n for n in rows[0] if n in ("loss", *model.terms)]
+        steps = [row["step"] for row in rows]
+        curves = {name: (steps, [row[name] for row in rows]) for name in names}
+        _report(cfg, numbers, test, found, curves)
+    return numbers
+
+
+def _by_regions(cfg, how, test):
+    """R-CNN, whose stages follow each other."""
+    recipe = detection.Recipe(
+        steps=cfg.steps, batch_size=max(4, 8 * cfg.batch_size), classes=CLASSES
+    )
+    scenes = [rendered.scene(how, cfg.seed, i) for i in range(cfg.scenes)]
+    tell = lambda text: print(text, flush=True)
+    batch = rendered.detection(scenes, how.most)
+    model = rcnn.train(
+        batch, recipe, cfg.seed, tell if cfg.progress else lambda _: None
+    )
+    rcnn.predict(model, test["x"][:1], recipe)  # compiled
+    began = time.perf_counter()
+    found = jax.device_get(rcnn.predict(model, test["x"], recipe, cfg.seed))
+    ms = 1000 * (time.perf_counter() - began) / len(test["x"])
+    found = Found(found.boxes, found.scores, found.labels, found.present)
+    numbers = {**measured(test, found), "ms": ms}
+    _report(cfg, numbers, test, found, {})
+    return numbers
+
+
+def _compared(cfg):
+    """Each of them, and how far the field came."""
+    numbers, rows = {}, []
+    for model in EVERY:
+        print(f"{model}:", flush=True)
+        run = f"{cfg.run}/{model}"
+        found = main(dataclasses.replace(cfg, model=model, run=run))
+        numbers |= {f"{model}/{name}": value for name, value in found.items()}
+        shown = [found.get(name) for name in ("ap", "ap/coco", "mask_ap", "ms")]
+        rows.append((model, *("" if v is None else f"{v:.3g}" for v in shown)))
+    report = Report("Detectors", "on the same rendered scenes", vars(cfg))
+    heads = ("model", "AP at 0.5", "AP", "of masks at 0.5", "ms for an image")
+    report.show(heads, rows, "Scenes of another seed")
+    print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
     return numbers
 
 
@@ -181,11 +239,11 @@ def detected(model, variables, x, cfg: Config, batch: int = 20) -> tuple[Found, 
 
 def measured(test: dict[str, np.ndarray], found: Found) -> dict[str, float]:
     """The numbers of a test."""
-    classes, size = len(rendered.CLASSES), test["x"].shape[1:3]
+    size = test["x"].shape[1:3]
 
     def matches(overlap, found, labels, there):
         return M.detection_matches(
-            *(overlap, found.scores, found.labels, labels, classes),
+            *(overlap, found.scores, found.labels, labels, CLASSES),
             **dict(present=found.present, there=there, thresholds=OVERLAPS),
         )
 
@@ -239,15 +297,12 @@ def overlay(x: np.ndarray, found: Found, least: float = 0.5) -> np.ndarray:
     return shown
 
 
-def _report(cfg, result, numbers, test, found) -> None:
+def _report(cfg, numbers, test, found, curves) -> None:
     report = Report("Detection", f"{cfg.model} on rendered shapes", vars(cfg))
     report.show(("on the test", "value"), numbers.items(), "Scenes of another seed")
-    rows = [row for row in result.history if "loss" in row]
-    names = [n for n in rows[0] if n in ("loss", *zoo.create(MODELS[cfg.model]).terms)]
-    steps = [row["step"] for row in rows]
-    curves = {name: (steps, [row[name] for row in rows]) for name in names}
-    figure = figures.curves(curves, "step", "loss", log=True)
-    report.figure(figure, "The loss and its terms.", "loss")
+    if curves:
+        figure = figures.curves(curves, "step", "loss", log=True)
+        report.figure(figure, "The loss and its terms.", "loss")
     few = min(6, len(test["x"]))
     truth = Found(
         boxes=test["boxes"],

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments import detect
 from experiments.detect import Config, Found, grid, main, measured, overlay
 from zoo.data import scenes
 from zoo.training import Machine
@@ -18,6 +19,15 @@ def test_it_trains_and_reports(tmp_path, capsys):
     assert f"{numbers['ms']:.4g}" in capsys.readouterr().out
     page = (tmp_path / "report.html").read_text()
     assert page.count("<figure") == 2 and page.count("<table") == 1
+
+
+def test_regions_and_the_comparison(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(detect, "EVERY", ("rcnn",))
+    small = dict(size=64, steps=5, batch_size=1, scenes=4, test=2, progress=False)
+    numbers = main(Config(**small, model="all", run=str(tmp_path)))
+    assert 0 <= numbers["rcnn/ap"] <= 1 and numbers["rcnn/ms"] > 0
+    assert f"{numbers['rcnn/ap']:.3g}" in capsys.readouterr().out
+    assert (tmp_path / "rcnn" / "report.html").is_file()
 
 
 def truth(count=3):

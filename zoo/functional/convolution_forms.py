@@ -253,7 +253,7 @@ def by_phases(
             x.shape[1:3], k.shape[:2], strides, padding, strict=True
         )
     ]
-    (rows, top, p), (columns, left, q) = axes
+    (rows, above, top, p), (columns, aside, left, q) = axes
     # [h, w, C, O] -> [s, m, s, n, C, O] -> [m, n, C, s s O]
     zero = jnp.zeros((1, *k.shape[1:]), k.dtype)
     k = jnp.concatenate([k, zero])[rows]  # [s, m, w, C, O]; a place beyond is zero
@@ -262,22 +262,27 @@ def by_phases(
     s, m, t, n, c, o = k.shape
     k = k.transpose(1, 3, 4, 0, 2, 5).reshape(m, n, c, s * t * o)
     blocks = -(-p // s), -(-q // t)
+    seen = blocks[0] + max(above), blocks[1] + max(aside)
     pads = [
         (before, size + side - 1 - before - length)
         for before, size, side, length in zip(
-            (top, left), blocks, (m, n), x.shape[1:3], strict=True
+            (top, left), seen, (m, n), x.shape[1:3], strict=True
         )
     ]
     edges = [(0, 0, 0), *((*pair, 0) for pair in pads), (0, 0, 0)]
     x = jax.lax.pad(x, jnp.zeros((), x.dtype), edges)  # or cropped
-    y = by_parts(x, k, (1, 1), (1, 1), parts)  # [B, P / s, Q / t, s t O]
-    y = y.reshape(len(x), *blocks, s, t, o).transpose(0, 1, 3, 2, 4, 5)
+    y = by_parts(x, k, (1, 1), (1, 1), parts).reshape(len(x), *seen, s, t, o)
+    of = [y[:, a : a + blocks[0], :, r] for r, a in enumerate(above)]
+    y = jnp.stack(of, 2)  # [B, P / s, s, Q / t + .., t, O]
+    of = [y[:, :, :, a : a + blocks[1], r] for r, a in enumerate(aside)]
+    y = jnp.stack(of, 4)  # [B, P / s, s, Q / t, t, O]
     return y.reshape(len(x), blocks[0] * s, blocks[1] * t, o)[:, :p, :q]
 
 
 def _phases(length: int, side: int, stride: int, pads: Pair):
-    """For one axis: which place of the kernel each phase has at each pixel of x that a
-    block of outputs sees ([s, m]; `side` for none), the pixels before x, the size."""
+    """For one axis: which place of the kernel each phase has at each pixel of x that it
+    sees ([s, m]; `side` for none), which pixel is its first, counted from the first of
+    all phases, the pixels before x, and the size."""
     size = (length - 1) * stride + 1 + sum(pads) - side + 1
     # Output s b + r at place i meets pixel b + (r + i - before) / s of x.
     meets = {
@@ -286,8 +291,14 @@ def _phases(length: int, side: int, stride: int, pads: Pair):
         for i in range(side)
         if (r + i - pads[0]) % stride == 0
     }
-    first, last = min(meets.values()), max(meets.values())
-    places = np.full((stride, last - first + 1), side)
-    for (r, i), pixel in meets.items():
-        places[r, pixel - first] = i
-    return places, -first, size
+    phases = [
+        {pixel: i for (r, i), pixel in meets.items() if r == phase}
+        for phase in range(stride)
+    ]
+    firsts = [min(of, default=min(meets.values())) for of in phases]
+    starts = [first - min(firsts) for first in firsts]
+    places = np.full((stride, max(map(len, phases))), side)
+    for of, first, row in zip(phases, firsts, places, strict=True):
+        for pixel, i in of.items():
+            row[pixel - first] = i
+    return places, starts, -min(firsts), size
