@@ -94,6 +94,26 @@ CLAIMS = {
         ("path", "last", "path/loss", "last/loss"),
         lambda path, last, loss, end: path > last and loss < end,
     ),
+    "nas": Claim(
+        "every method finds a better cell than random search with p below 0.001, the "
+        "controller's mean reward rises by 0.02, the predictor's rank correlation is "
+        "above 0.6, and the further w is below 0, the faster and the worse",
+        (
+            *("p/evolution", "p/REINFORCE", "p/proximal policy", "p/progressive"),
+            *("first/REINFORCE", "last/REINFORCE", "ranks/0"),
+            *("time/0", "time/-0.07", "time/-0.2"),
+            *("accuracy/0", "accuracy/-0.07", "accuracy/-0.2"),
+        ),
+        lambda a, b, c, d, first, last, ranks, t, u, v, x, y, z: (
+            max(a, b, c, d) < 1e-3
+            and last > first + 0.02
+            and ranks > 0.6
+            and t > u > v
+            and x > y > z
+        ),
+        {"repeats": 60, "children": 0},
+        alone=True,
+    ),
     "neocognitron": Claim(
         "digits moved by 3 are known better by 0.4 than without blur and by pixels, "
         "and 0.6 of what is attended lies on the digit recognized of two",

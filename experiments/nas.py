@@ -3,7 +3,14 @@
 Run:    python -m experiments.nas
         python -m experiments.nas --budget 72 --repeats 300 --children 0
 
-Expect: TODO
+Expect: of 200 searches of 144 cells each a method's is better than a random one with
+probability 0.87 (evolution), 0.86 (REINFORCE), 0.75 (proximal policy) and 0.99 (the
+progressive search); all p are below 1e-17. A controller asks about cells of 0.92 at
+first, as random search does, and of 0.96 in the end. The progressive search's predictor
+orders cells that it has not seen with rank correlation 0.79 to 0.81. With MnasNet's
+reward the found cell takes 1.57, 1.02, 0.75 and 0.70 of the target for w = 0, -0.07,
+-0.2 and -0.5, and is right on 0.967, 0.952, 0.920 and 0.904. Two minutes of a CPU core,
+and two more for the search in earnest.
 
 Every cell of one and two blocks has been trained before (`zoo.search.read_table`), so a
 search is a look at the table. Each method asks about `budget` cells, four at a time,
@@ -37,6 +44,7 @@ import numpy as np
 
 import optim
 from experiments.cell_table import digits
+from zoo.errors import unknown
 from zoo.metrics.ranks import rank_correlation, superiority
 from zoo.search import (
     SmallNet,
@@ -64,7 +72,7 @@ from zoo.training.cli import run
 from zoo.training.report import Report
 
 TOGETHER = 4  # cells of a step
-DARTS_STEPS = 500
+METHODS = ("evolution", "REINFORCE", "proximal policy", "progressive")
 EXPONENTS = (0.0, -0.07, -0.2, -0.5, -1.0)  # of MnasNet's reward
 
 
@@ -73,15 +81,19 @@ class Config:
     """Flags.
 
     Attributes:
+        methods: some of `METHODS`; random search is always among them.
         budget: cells that a search may ask about, above 36.
         repeats: searches of each method.
         children: cells of the search in earnest; 0: none.
+        seed: of the searches.
         run: the run folder.
     """
 
+    methods: tuple[str, ...] = METHODS
     budget: int = 144
     repeats: int = 200
     children: int = 60
+    seed: int = 0
     run: str = "runs/nas"
 
 
@@ -104,11 +116,11 @@ def main(cfg: Config) -> dict[str, float]:
 
     Returns:
         `better/METHOD` and `p/METHOD`, against random search, and `better on
-        test/METHOD`; `first/METHOD` and
-        `last/METHOD`, mean validation accuracy of what is asked in the first and the
-        last tenth; `ranks/SEED` of the predictor; `accuracy/W` and `time/W`, of what
-        MnasNet's reward finds, the time relative to the target; and of the search in
-        earnest `child/random`, `child/evolution` and `child/darts`, test accuracies.
+        test/METHOD`; `first/METHOD` and `last/METHOD`, mean validation accuracy of what
+        is asked in the first and the last tenth; `ranks/SEED` of the predictor;
+        `accuracy/W` and `time/W`, of what the proximal policy finds by MnasNet's
+        reward, the time relative to the target; and of the search in earnest
+        `child/random`, `child/evolution` and `child/darts`, test accuracies.
 
     Raises:
         ValueError: a flag out of range.
@@ -118,10 +130,14 @@ def main(cfg: Config) -> dict[str, float]:
             f"budget must be at least {count(1) + TOGETHER}, repeats 2 and children 0; "
             f"got {cfg}"
         )
+    for name in cfg.methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
     table = read_table()
     report = Report("Searching architectures", "on a table of all cells", vars(cfg))
     numbers = _compared(cfg, table, report)
-    numbers |= _timed(cfg, table, report)
+    if "proximal policy" in cfg.methods:
+        numbers |= _timed(cfg, table, report)
     if cfg.children:
         numbers |= in_earnest(cfg, report)
     print(f"report: {report.write(Path(cfg.run, 'report.html'))}")
@@ -131,10 +147,12 @@ def main(cfg: Config) -> dict[str, float]:
 def _compared(cfg, table, report):
     """Each method against random search."""
     worth, truth = table.valid.mean(1), look_up(table.test.mean(1))
-    keys = jax.random.split(jax.random.key(0), cfg.repeats)
+    keys = jax.random.split(jax.random.key(cfg.seed), cfg.repeats)
     steps, numbers, lines, ends, rows = cfg.budget // TOGETHER, {}, {}, {}, []
     asked = TOGETHER * np.arange(1, steps + 1)
-    for name, (method, side) in methods(cfg.budget).items():
+    every = methods(cfg.budget)
+    for name in ("random", *cfg.methods):
+        method, side = every[name]
         learner = search(method, look_up(worth))
         state, means, best = curve(
             learner, keys, steps, together=TOGETHER, side_by_side=side
@@ -208,7 +226,7 @@ def _timed(cfg, table, report):
     """Accuracy and time of what is found, by the exponent of time."""
     worth, seconds = jnp.asarray(table.valid.mean(1)), jnp.asarray(table.seconds)
     target = float(np.median(table.seconds))
-    keys = jax.random.split(jax.random.key(1), min(cfg.repeats, 100))
+    keys = jax.random.split(jax.random.key(cfg.seed), min(cfg.repeats, 100))
     method = methods(cfg.budget)["proximal policy"][0]
     rewards = [timed_reward(worth, seconds, target, w, w) for w in EXPONENTS]
     steps = cfg.budget // TOGETHER
@@ -238,7 +256,7 @@ def _timed(cfg, table, report):
     return numbers
 
 
-def in_earnest(cfg, report):
+def in_earnest(cfg: Config, report: Report) -> dict[str, float]:
     """Children trained by evolution and at random, and one network by DARTS."""
     start, images = time.perf_counter(), digits()
     train = jax.jit(trainer(images))
@@ -271,7 +289,7 @@ def in_earnest(cfg, report):
             state, _ = step(state, {**batch, "reward": rewards})
             print(f"{name}: {i + TOGETHER} children, best {state.best_reward:.3f}")
         _told(name, np.asarray(state.best), scores, of, numbers, rows)
-    tokens = np.asarray(_by_gradient(images, DARTS_STEPS))
+    tokens = np.asarray(by_gradient(images))
     _told("darts", tokens, scores, of, numbers, rows)
     minutes = (time.perf_counter() - start) / 60
     print(f"{len(known)} children, {minutes:.1f} minutes")
@@ -279,7 +297,7 @@ def in_earnest(cfg, report):
     return numbers
 
 
-def _by_gradient(images, steps, batch_size=64):
+def by_gradient(images, steps: int = 500, batch_size: int = 64) -> jax.Array:
     """The cell that DARTS finds."""
     fall = optim.cosine_schedule(0.02, steps)
     learner = darts(SmallNet(10), optim.adam(fall), optim.adam(3e-3, b1=0.5))

@@ -11,23 +11,16 @@ from zoo.search.table import all_cells
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     folder = tmp_path_factory.mktemp("nas")
-    cfg = nas.Config(repeats=24, children=0, run=str(folder))
-    return nas.main(cfg), folder
+    some = dict(methods=("evolution", "progressive"), repeats=10, children=0)
+    return nas.main(nas.Config(**some, run=str(folder))), folder
 
 
-def test_each_method_beats_random_search(searched):
-    numbers, _ = searched
-    for name in ("evolution", "REINFORCE", "proximal policy", "progressive"):
-        share, p = numbers[f"better/{name}"], numbers[f"p/{name}"]
+def test_each_beats_random_search(searched):
+    """Of controllers, and of MnasNet's reward, a row of `benchmarks.claims` says so."""
+    for name in ("evolution", "progressive"):
+        share, p = (searched[0][f"{what}/{name}"] for what in ("better", "p"))
         print(name, share, p)
-        assert share > 0.5 and p < 0.05
-
-
-def test_a_controllers_expected_reward_rises(searched):
-    numbers, _ = searched
-    gain = lambda name: numbers[f"last/{name}"] - numbers[f"first/{name}"]
-    assert gain("REINFORCE") > 0.02 and gain("proximal policy") > 0.02
-    assert abs(gain("random")) < 0.02
+        assert share > 0.7 and p < 0.05
 
 
 def test_the_predictor_orders_cells_that_it_has_not_seen(searched):
@@ -35,25 +28,18 @@ def test_the_predictor_orders_cells_that_it_has_not_seen(searched):
     assert len(found) == 5 and sum(value > 0.6 for value in found) >= 4
 
 
-def test_time_and_accuracy_are_traded(searched):
-    numbers, _ = searched
-    of = lambda what: [numbers[f"{what}/{w:g}"] for w in nas.EXPONENTS]
-    assert (np.diff(of("time")) < 0.02).all() and of("time")[-1] < of("time")[0] - 0.1
-    assert of("accuracy")[-1] < of("accuracy")[0]
-
-
 def test_report(searched):
     numbers, folder = searched
     page = (folder / "report.html").read_text()
-    assert page.count("<figure") == 3 and page.count("<table") == 3
+    assert page.count("<figure") == 2 and page.count("<table") == 1
     assert f"{numbers['better/evolution']:.2f}" in page
 
 
 def test_in_earnest_and_again(tmp_path, monkeypatch):
-    """Three children of a few steps; what was trained is not trained again."""
-    small = nas.trainer
+    """Few children of few steps; what was trained is not trained again."""
+    small, found = nas.trainer, np.array([1, 3, 0, 3, 2, 0, 1, 1])
     monkeypatch.setattr(nas, "trainer", lambda images: small(images, steps=20))
-    monkeypatch.setattr(nas, "DARTS_STEPS", 20)
+    monkeypatch.setattr(nas, "by_gradient", lambda images: found)  # see test_darts
     cfg = nas.Config(children=4, run=str(tmp_path))
     report = nas.Report("t", "t", {})
     first = nas.in_earnest(cfg, report)
@@ -66,7 +52,6 @@ def test_in_earnest_and_again(tmp_path, monkeypatch):
         return train
 
     monkeypatch.setattr(nas, "trainer", untrained)
-    monkeypatch.setattr(nas.jax, "jit", lambda f, **_: f)
     assert nas.in_earnest(cfg, report) == first
 
 

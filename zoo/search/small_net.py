@@ -14,7 +14,9 @@ search by gradient descent. So one compiled program trains every cell of the spa
 no candidate waits for its compilation. An absent block is -1 and puts out zeros.
 
 The convolutions are products of shifted images: in a loop on a CPU that is what is
-fast, and vmapped over candidates it stays a product.
+fast. Candidates are trained one after another, or side by side on devices: mapped over
+candidates every choice is computed for each, and of 32 at once a step took ten times as
+long for each as of one alone (12 ms and 1.3 ms, batches of 32, two cores).
 
 Shapes: B examples, H height, W width (even), C channels, K classes, n blocks.
 
