@@ -11,7 +11,8 @@ Expect: on the test's scenes average precision 0.56 by Faster R-CNN (seed 0): di
 found best, 0.78; triangles and squares, 0.47 and 0.42, are mixed up where little is
 seen of them. Over all overlaps it is 0.34. It takes 70 seconds of a CPU core, half of
 them to compile. That is a tenth of a training: `make acceptance ARGS=detection` has
-3,000 steps on 2,000 scenes.
+3,000 steps on 2,000 scenes, and there Faster R-CNN has 0.95 in four minutes of a core;
+of Mask R-CNN the masks have 0.95 in seven.
 
 The test's scenes are drawn with another seed than those of the training. Average
 precision is COCO's, at an overlap of 0.5 (`ap`), and the mean over overlaps from 0.5 to

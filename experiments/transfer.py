@@ -9,7 +9,7 @@ test accuracy 0.31 and 0.54; after other digits 0.39 and 0.59, after clothes 0.3
 frozen 0.41 and 0.44 after digits, 0.23 and 0.24 after scrambled ones: with few images
 it is best to keep what is there, with more to go on learning. That is paid for: 0.17 to
 0.32 of the first task is forgotten if all layers learn, nothing if all but the head are
-frozen. 110 seconds of a CPU core. A test holds a smaller run to it.
+frozen. 110 seconds of a CPU core. A row of `benchmarks.claims` holds it to that.
 
 A LeNet-5 learns a first task; then all of it but the head, which begins anew, is taken
 over (`zoo.convert.transfer`) for the second: the digits 5 to 9, few images of each. All
