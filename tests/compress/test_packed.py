@@ -168,8 +168,10 @@ def test_stages_of_deep_compression_compose_with_a_normalized_network(tmp_path):
     assert sizes["packed"] == (tmp_path / "net.zoo").stat().st_size
 
 
+@pytest.mark.reference
 def test_distillation_is_pytorchs():
-    torch = pytest.importorskip("torch")
+    import torch
+
     F = torch.nn.functional
     rng = np.random.default_rng(0)
     z, t = (3 * rng.normal(size=(5, 4)).astype(np.float32) for _ in range(2))

@@ -15,10 +15,12 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
+@pytest.mark.reference
 @pytest.mark.parametrize("form", quantize.FORMS)
 @pytest.mark.parametrize("bits, per_channel", [(2, False), (4, True), (8, True)])
 def test_fake_quantization_and_its_gradient_are_pytorchs(form, bits, per_channel):
-    torch = pytest.importorskip("torch")
+    import torch
+
     x, g = draw(6, 5, 7), draw(6, 5, 7, seed=1)
     least, most = quantize.limits(bits, form)
     low, high = (0.5 * end for end in quantize.ranges(jnp.array(x), per_channel))
@@ -133,8 +135,10 @@ def test_matmul_knows_the_zero_point():
     )
 
 
+@pytest.mark.reference
 def test_sharing_is_kmeans_and_a_centroids_gradient_the_sum():
-    cluster = pytest.importorskip("sklearn.cluster")
+    from sklearn import cluster
+
     w = draw(30, 40)
     w[np.abs(w) < 0.5] = 0
     book, codes = sharing.cluster(w, 7)

@@ -36,6 +36,8 @@ from zoo.meta.adapted import Loss
 
 
 class PacedState(NamedTuple):
+    """A net that is tuned layer by layer, and how far that is."""
+
     step: jax.Array  # int32 scalar: steps taken
     key: jax.Array  # never advanced; a step's own key is fold_in(key, step)
     params: PyTree

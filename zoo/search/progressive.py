@@ -67,6 +67,8 @@ class Predictor(nn.Module):
 
 
 class ProgressiveState(NamedTuple):
+    """The level's cells, how far they are trained, and what all taught."""
+
     params: PyTree  # of the predictors, each leaf [E, ...]
     queue: jax.Array  # int32 [Q, 4 B]: the cells of this level
     length: jax.Array  # int32 scalar: how many of the queue there are
