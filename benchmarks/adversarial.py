@@ -15,7 +15,6 @@ all, over the same without it, forty steps of it for one of the generator.
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import optim
@@ -26,7 +25,8 @@ from zoo.generative import gan, gan_losses, mlp_gan
 
 BATCH, STEPS, PAIRS, RATE = 64, 10, 5, 0.01
 NETS = ("mlp", "dcgan")
-NAMES = ("gan.penalty", *(f"gan.{name}" for name in NETS))
+NAMES = ("gan.penalty", *(f"gan.{name}" for name in NETS), "gan.dcgan.split")
+DEVICES = 2  # of `split`
 MOST = 3.5  # plain steps that a penalised one may cost
 CRITICS = 40  # steps of the critic in one call
 
@@ -35,6 +35,11 @@ def measure(*names: str) -> list[Figure]:
     """The figures that are named, or all: penalty, mlp, dcgan."""
     chosen = names or PARTS
     return [_penalty() if name == "penalty" else _net(name) for name in chosen]
+
+
+def split() -> list[Figure]:
+    """DCGAN on two devices of the CPU, which must be there."""
+    return [_net("dcgan", DEVICES)]
 
 
 PARTS = ("penalty", *NETS)
@@ -78,12 +83,19 @@ def _penalty() -> Figure:
     )
 
 
-def _players(name):
-    """Ours, and PyTorch's with the same weights."""
+def _ours(name, axis_name=None):
+    """Both players."""
+    if name == "mlp":
+        return mlp_gan.MLPGenerator(), mlp_gan.MLPDiscriminator()
+    kinds = "generator", "discriminator"
+    return tuple(zoo.create(f"dcgan_28_{k}", axis_name=axis_name) for k in kinds)
+
+
+def _theirs(name):
+    """The same in PyTorch."""
     from torch import nn
 
     if name == "mlp":
-        ours = mlp_gan.MLPGenerator(), mlp_gan.MLPDiscriminator()
         first = nn.Sequential(
             nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(),
             nn.Linear(512, 784), nn.Tanh(),
@@ -92,8 +104,7 @@ def _players(name):
             nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256),
             nn.LeakyReLU(0.2), nn.Linear(256, 1),
         )  # fmt: skip
-        return ours, (first, second)
-    ours = zoo.create("dcgan_28_generator"), zoo.create("dcgan_28_discriminator")
+        return first, second
     first = nn.Sequential(
         nn.ConvTranspose2d(100, 64, 7, 1, 0, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
         nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
@@ -104,7 +115,7 @@ def _players(name):
         nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.LeakyReLU(0.2),
         nn.Conv2d(64, 1, 7, 1, 0, bias=False),
     )  # fmt: skip
-    return ours, (first, second)
+    return first, second
 
 
 def _hand_over(params, module):
@@ -126,19 +137,23 @@ def _hand_over(params, module):
                 layer.bias.copy_(torch.tensor(np.array(leaf["bias"])))
 
 
-def _net(name: str) -> Figure:
+def _net(name: str, devices: int = 1) -> Figure:
     import torch  # late: a reference
 
-    (made, asked), (first, second) = _players(name)
-    learner = gan.learner(
-        made, asked, gan_losses.non_saturating(), optim.sgd(RATE), optim.sgd(RATE)
-    )
+    (made, asked), (first, second) = _ours(name), _theirs(name)
+
+    def build(axis_name=None):
+        return gan.learner(
+            *_ours(name, axis_name), gan_losses.non_saturating(),
+            optim.sgd(RATE), optim.sgd(RATE), axis_name=axis_name,
+        )  # fmt: skip
+
+    engine = zoo.training.engine(build, "single" if devices == 1 else "pmap")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, 28, 28, 1)).astype(np.float32)
-    batch = jax.device_put({"x": x, "index": np.arange(BATCH, dtype=np.int32)})
-    start = jax.device_get(
-        jax.jit(learner.init)(jax.random.key(0), batch)._replace(key=None)
-    )
+    batch = {"x": x, "index": np.arange(BATCH, dtype=np.int32)}
+    start = engine.init(jax.random.key(0), batch)
+    batch = engine.put_batch(batch)
     _hand_over(start.generator.params, first)
     _hand_over(start.discriminator.params, second)
     torch_x = torch.tensor(x.transpose(0, 3, 1, 2))
@@ -148,14 +163,13 @@ def _net(name: str) -> Figure:
     states = [
         {k: v.clone() for k, v in m.state_dict().items()} for m in (first, second)
     ]
-    step = jax.jit(learner.step, donate_argnums=0)
 
     def ours():
-        state = jax.tree.map(jnp.array, start)._replace(key=jax.random.key(0))
-        jax.block_until_ready(state.generator.params)
+        state = engine.put_state(start)
+        jax.block_until_ready(state)
         began = time.perf_counter()
         for _ in range(STEPS):
-            state, metrics = step(state, batch)
+            state, metrics = engine.step(state, batch)
         jax.block_until_ready((state.generator, metrics))
         return time.perf_counter() - began
 
@@ -185,8 +199,9 @@ def _net(name: str) -> Figure:
     best = min(fastest, key=fastest.get)
     pairs = interleaved(ours, lambda: theirs(best), PAIRS)
     return Figure(
-        name=f"gan.{name}",
-        what=f"step of both players, {name} of 28x28, batch {BATCH}, SGD, float32",
+        name=f"gan.{name}{'.split' * (devices > 1)}",
+        what=f"step of both players, {name} of 28x28, batch {BATCH}, SGD, float32"
+        + ", on two CPU devices" * (devices > 1),
         value=1e3 * pairs.ours / STEPS,
         unit="ms",
         reference=f"PyTorch eager, {best} thread(s)",

@@ -51,7 +51,9 @@ BENCHMARKS = {
     "classifiers": Entry("classifiers", parts="NETWORKS"),
     "classical": CLASSICAL,
     "recurrent": Entry("recurrent", parts="ROWS"),
+    "recurrent_split": Entry("recurrent", "split", cpu_devices=2, parts="ROWS"),
     "adversarial": Entry("adversarial", parts="PARTS"),
+    "adversarial_split": Entry("adversarial", "split", cpu_devices=2),
     "pixels": Entry("pixels", parts="PARTS"),
     "vectors": Entry("vectors"),
     "decoding": Entry("decoding"),
@@ -181,7 +183,7 @@ def _chosen(kind, name, table) -> tuple[str, Entry, tuple[str, ...]]:
 def _run(entry: Entry, parts: tuple[str, ...]) -> list[Figure]:
     module = f"benchmarks.{entry.module}"
     if entry.cpu_devices:
-        figures = isolated.figures(module, entry.function, entry.cpu_devices)
+        figures = isolated.figures(module, entry.function, entry.cpu_devices, *parts)
     else:
         figures = getattr(importlib.import_module(module), entry.function)(*parts)
     names = importlib.import_module(module).NAMES

@@ -51,9 +51,9 @@ def figures(module: str, function: str, devices: int, *words: str) -> list[Figur
 
 def main(module: str, function: str, devices: str, *words: str) -> None:
     """The other side."""
-    import jax
+    from zoo.training.cli import Machine
 
-    jax.config.update("jax_num_cpu_devices", int(devices))
+    Machine(cpu_devices=int(devices)).start()
     found = getattr(importlib.import_module(module), function)(*words)
     rows = [dataclasses.replace(figure, device=here()) for figure in found]
     print(json.dumps([dataclasses.asdict(row) for row in rows]))

@@ -2,6 +2,8 @@
 
 Shared machines are fast in one second and slow in the next. Run one after the other,
 the two halves of a pair meet the same weather, and the ratio of a pair leaves it out.
+Between them is a pause: the threads of OpenMP, which PyTorch has, wait for more work by
+turning for some 200 ms, on the cores of the one who comes next.
 """
 
 import statistics
@@ -11,6 +13,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import jax
+
+PAUSE = 0.3  # seconds
 
 
 class Pairs(NamedTuple):
@@ -38,6 +42,7 @@ def interleaved(
     a, b = [], []
     for i in range(pairs):
         for side, into in ((ours, a), (theirs, b))[:: 1 if i % 2 else -1]:
+            time.sleep(PAUSE)
             into.append(side())
     ratios = [y / x for x, y in zip(a, b, strict=True)]
     return Pairs(statistics.median(a), statistics.median(b), statistics.median(ratios))

@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import jax
 
+from zoo.training import memory
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -24,7 +26,8 @@ class Machine:
     Attributes:
         parallel: single, pmap, shard_map or sharded; by default pmap on several
             devices.
-        cpu_devices: run on the CPU, split into this many devices.
+        cpu_devices: run on the CPU, split into this many devices; its temporary memory
+            is kept, see `zoo.training.memory`.
         distributed: join the other processes of a run over several hosts; what is
             not given below is found in the cluster's environment.
         coordinator: address and port of the first process.
@@ -53,6 +56,7 @@ class Machine:
             try:
                 jax.config.update("jax_num_cpu_devices", self.cpu_devices)
                 jax.config.update("jax_platforms", "cpu")  # whatever else there is
+                memory.keep()
             except RuntimeError as error:  # devices are in use already
                 if len(jax.devices()) != self.cpu_devices:
                     raise ValueError(
