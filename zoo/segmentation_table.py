@@ -134,7 +134,10 @@ SEGMENTATION: dict[str, Row] = {
     "deeplabv3_small": _row(
         deeplab.DeepLabV3,
         472_212,
-        {**TWIN, "features": 32, "rates": (2, 4, 6), "auxiliary": False},
+        {
+            **{**TWIN, "features": 32, "rates": (2, 4, 6)},
+            **{"auxiliary": False, "dropout": 0.1},
+        },
         **dict(paper=CHEN_V3, convention=ALL, tiny=deeplab.TINY, inputs=SMALL),
     ),
 }
