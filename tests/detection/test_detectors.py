@@ -1,5 +1,6 @@
 """What detectors promise as learners, and what they refuse; see tests/parity, too."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +13,7 @@ from tests.test_catalog import assert_close, steps
 from zoo import detection
 from zoo.data import scenes
 from zoo.detection import roi, rpn
+from zoo.learner import TrainState
 
 S, G = 32, 4
 
@@ -52,6 +54,42 @@ def test_learners(name, devices):
     moved = jax.tree.map(lambda a, b: np.any(a != b), *single[:2])
     assert all(jax.tree.leaves(moved))
     assert_close(steps(build, "pmap", devices, at), single)
+
+
+def test_in_turns():
+    """What a turn does not teach stays bit by bit, statistics too; all else learns."""
+    batch, tx, rng = objects(4), optim.adamw(0.01), np.random.default_rng(0)
+    model, key = tiny("fasterrcnn_resnet50_fpn", masks=False), jax.random.key(0)
+    draw = lambda s: np.float32(rng.uniform(0.1, 0.3, s.shape))
+    last, terms = None, {3: ("objectness", "rpn_boxes"), 4: ("classes", "boxes")}
+    for turn, learns in ((3, "rpn_head"), (4, "box_head")):
+        learner = detection.alternating.learner(model, tx, turn)
+        fresh = jax.eval_shape(learner.init, key, batch)
+        drawn = jax.tree.map(draw, (fresh.params, fresh.model_state))
+        none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), fresh.opt_state)
+        fresh = TrainState(jnp.int32(0), key, *drawn, none, None)
+        if last is None:  # as the second turn's, which has no such head
+            params = jax.tree.map(draw, {**fresh.params})
+            del params["rpn_head"]
+            last = fresh._replace(params=params, model_state=drawn[1])
+        first = detection.alternating.carry(last, fresh)
+        for name, part in first.params.items():
+            chex.assert_trees_all_equal(part, {**fresh.params, **last.params}[name])
+        new, found = jax.jit(learner.step)(first, batch)
+        for name, part in new.params.items():
+            same = jax.tree.map(np.array_equal, part, first.params[name])
+            assert set(jax.tree.leaves(same)) == {name != learns}, name
+        chex.assert_trees_all_equal(new.model_state, last.model_state)
+        total = sum(found[name][0] for name in terms[turn])
+        assert float(found["loss"][0]) == pytest.approx(float(total), rel=1e-5)
+        last = new
+    with pytest.raises(ValueError, match="turn must be from 1 to 4, got 5"):
+        detection.alternating.learner(model, tx, 5)
+    with pytest.raises(ValueError, match="propose by itself"):
+        detection.alternating.learner(tiny("fast_rcnn_small"), tx, 1)
+    wrong = detection.learner(model, tx, learns=("rpn_heads",))
+    with pytest.raises(ValueError, match="unknown part 'rpn_heads'; did you mean 'rpn"):
+        jax.eval_shape(wrong.init, key, batch)
 
 
 def test_images_without_objects():
