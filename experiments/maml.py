@@ -120,8 +120,9 @@ def main(cfg: Config) -> dict[str, float]:
     """Learns all starts, adapts from them and writes the report.
 
     Returns:
-        After five steps: `KIND/SEED`, the error on sinusoids, and `DATA/KIND/SEED`, the
-        accuracy on new classes.
+        After five steps: `KIND/SEED`, the error on sinusoids, and the accuracies
+        `DATA/KIND/SEED` on new classes and `DATA/known/KIND/SEED` on new images of the
+        classes that were learned from.
 
     Raises:
         ValueError: a flag out of range.
@@ -159,7 +160,7 @@ def _sinusoids(cfg, report):
     starts = {kind: ways[kind]() for kind in cfg.kinds if kind in ways}
     valid, test = (zoo.data.sinusoids(100, cfg.shots, 50, s).at(0) for s in (1, 2))
     score = _curves(net, loss, loss, cfg.rates)
-    found, rates = _best(score, starts, valid, test, cfg.rates, np.argmin)
+    _, found, rates = _best(score, starts, valid, test, cfg.rates, np.argmin)
     _shown(report, found, "sinusoids", "error on sinusoids", cfg, log=True)
     _drawn(report, net, starts, rates, test)
     return {
@@ -171,13 +172,13 @@ def _sinusoids(cfg, report):
 
 def _images(cfg, report, name):
     parts = images(zoo.data.load("digits")) if name == "digits" else small_images(14)
-    data = _turned({k: parts[0][k] for k in "xy"})
+    data = {k: parts[0][k] for k in "xy"}
     of = functools.partial(
-        *(zoo.data.episodes, data),
-        **dict(ways=WAYS, shots=cfg.image_shots, queries=QUERIES),
+        zoo.data.episodes, ways=WAYS, shots=cfg.image_shots, queries=QUERIES
     )
-    stream = of(cfg.image_tasks, classes=BASE)
-    base = {k: v[np.isin(data["y"], BASE)] for k, v in data.items()}
+    halves = [_turned({k: v[i::2] for k, v in data.items()}) for i in (0, 1)]
+    stream = of(halves[0], cfg.image_tasks, classes=BASE)
+    base = {k: v[np.isin(halves[0]["y"], BASE)] for k, v in halves[0].items()}
     count = 10 * TURNS  # labels of the classifier, of which it sees those of BASE
     size = cfg.image_tasks * WAYS * (cfg.image_shots + QUERIES)
     size = min(size, len(base["y"]))
@@ -197,16 +198,17 @@ def _images(cfg, report, name):
         lambda: maml.learner(net, loss, tx), stream, steps=0
     )
     starts = {kind: ways[kind]() for kind in cfg.kinds if kind in ways}
-    valid = of(100, classes=BASE, seed=1).at(0)
-    test = of(200, classes=NEW, seed=2).at(0)
+    valid = of(halves[1], 200, classes=BASE, seed=1).at(0)
+    test = of(data, 200, classes=NEW, seed=2).at(0)
     score = _curves(net, loss, zoo.metrics.accuracy, cfg.image_rates)
-    found, _ = _best(score, starts, valid, test, cfg.image_rates, np.argmax)
-    _shown(report, found, name, f"accuracy on new classes of {name}", cfg)
-    return {
-        f"{name}/{kind}/{seed}": float(row[AT])
-        for kind, rows in found.items()
-        for seed, row in enumerate(rows)
-    }
+    both = _best(score, starts, valid, test, cfg.image_rates, np.argmax)[:2]
+    numbers, each = {}, zip(("/known", ""), ("known", "new"), both, strict=True)
+    for mark, what, found in each:
+        _shown(report, found, f"{name}_{what}", f"accuracy on {what} {name}", cfg)
+        for kind, rows in found.items():
+            for seed, row in enumerate(rows):
+                numbers[f"{name}{mark}/{kind}/{seed}"] = float(row[AT])
+    return numbers
 
 
 def _turned(data):
@@ -267,16 +269,18 @@ def _curves(net, loss, score, rates):
 
 
 def _best(score, starts, valid, test, rates, best):
-    """Each kind's scores at the rate that is best on the first tasks; and that rate."""
-    found, chosen = {}, {}
+    """Each kind's scores on both at the rate best on the first; and that rate."""
+    known, found, chosen = {}, {}, {}
     for kind, params in starts.items():
         worst = np.inf if best is np.argmin else -np.inf
-        means = np.asarray(score(params, valid))[:, :, AT].mean(1)
+        tried = np.asarray(score(params, valid))
+        means = tried[:, :, AT].mean(1)
         at = best(np.where(np.isfinite(means), means, worst))
-        found[kind] = np.asarray(score(params, test))[at]
+        known[kind], found[kind] = tried[at], np.asarray(score(params, test))[at]
         chosen[kind] = rates[at]
-        print(f"{kind}: rate {rates[at]}, {found[kind][:, AT].round(3)}", flush=True)
-    return found, chosen
+        print(f"{kind}: rate {rates[at]}, {found[kind][:, AT].round(3)}", end="")
+        print(f", where it was chosen {known[kind][:, AT].mean():.3f}", flush=True)
+    return known, found, chosen
 
 
 def _shown(report, found, name, ylabel, cfg, log=False):

@@ -29,10 +29,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import optim
 import zoo
 import zoo.metrics as M
 from experiments._classifiers import positive
+from experiments._pixels import curve, fitted
 from zoo.data import Stream
 from zoo.data.nuclei import nuclei, renumbered
 from zoo.segmentation import (
@@ -209,22 +209,11 @@ def main(cfg: Config) -> dict[str, float]:
     def create(**fields):
         return zoo.create("unet_small", num_classes=2, width=cfg.width, **fields)
 
-    def build(axis_name=None):
-        rate = optim.one_cycle_schedule(cfg.learning_rate, cfg.steps)
-        return zoo.supervised(
-            zoo.create(
-                "unet_small", num_classes=2, width=cfg.width, axis_name=axis_name
-            ),
-            loss,
-            optim.adam(rate),
-            axis_name=axis_name,
-        )
+    def learns(optimizer, axis_name=None):
+        model = create(axis_name=axis_name)
+        return zoo.supervised(model, loss, optimizer, axis_name=axis_name)
 
-    result = zoo.training.fit(
-        *(build, stream, cfg.steps),
-        **dict(seed=cfg.seed, parallel=cfg.machine.parallel, run=cfg.run),
-        **dict(config=dataclasses.asdict(cfg), progress=cfg.progress),
-    )
+    result = fitted(cfg, (learns, stream))
     model = create()
     height, width = (n // SIDE * SIDE for n in (len(light), light.shape[1] - middle))
     held = np.s_[:height, middle : middle + width]
@@ -264,9 +253,7 @@ def _report(cfg, result, numbers, picture, truth, chance, parted) -> None:
         [f, *(numbers[f"{f}/{key}"] for key in ("found", "f1", "ap"))] for f in FORMS
     ]
     report.show(("parted by", "found", "F1", "AP"), rows, "Nuclei, each as a whole")
-    steps = [row["step"] for row in result.history if "loss" in row]
-    losses = [row["loss"] for row in result.history if "loss" in row]
-    figure = figures.curves({"loss": (steps, losses)}, "step", "loss", log=True)
+    figure = figures.curves({"loss": curve(result.history)}, "step", "loss", log=True)
     report.figure(figure, "The weighted loss on new squares.", "loss")
     grey = lambda x: np.repeat(x[..., None], 3, -1)
     shown = [

@@ -28,11 +28,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import optim
 import zoo
 import zoo.functional as F
 import zoo.metrics as M
 from experiments._classifiers import positive
+from experiments._pixels import curve, fitted
 from zoo.data import scenes as rendered
 from zoo.errors import unknown
 from zoo.segmentation.fcn_resnet import auxiliary_loss
@@ -112,21 +112,12 @@ def main(cfg: Config) -> dict[str, float]:
     stream = rendered.shapes("segmentation", cfg.batch_size, cfg.seed, how)
     scenes = [rendered.scene(how, TEST + cfg.seed, i) for i in range(cfg.test)]
     test = rendered.segmentation(scenes)
-    rate = optim.one_cycle_schedule(cfg.learning_rate, cfg.steps)
 
-    def build(axis_name=None):
-        return zoo.supervised(
-            zoo.create(cfg.model, num_classes=len(CLASSES), axis_name=axis_name),
-            LOSSES[cfg.loss],
-            optim.adam(rate),
-            axis_name=axis_name,
-        )
+    def learns(optimizer, axis_name=None):
+        model = zoo.create(cfg.model, num_classes=len(CLASSES), axis_name=axis_name)
+        return zoo.supervised(model, LOSSES[cfg.loss], optimizer, axis_name=axis_name)
 
-    result = zoo.training.fit(
-        *(build, stream, cfg.steps),
-        **dict(seed=cfg.seed, parallel=cfg.machine.parallel, run=cfg.run),
-        **dict(config=dataclasses.asdict(cfg), progress=cfg.progress),
-    )
+    result = fitted(cfg, (learns, stream))
     model = zoo.create(cfg.model, num_classes=len(CLASSES))
     called = predicted(model, zoo.eval_variables(result.state), test["x"])
     numbers = measured(test["y"], called)
@@ -166,9 +157,7 @@ def overlay(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _report(cfg, result, numbers, test, called) -> None:
     report = Report("Segmentation", f"{cfg.model} on rendered shapes", vars(cfg))
     report.show(("on the test", "value"), numbers.items(), "Scenes of another seed")
-    steps = [row["step"] for row in result.history if "loss" in row]
-    losses = [row["loss"] for row in result.history if "loss" in row]
-    figure = figures.curves({"loss": (steps, losses)}, "step", "loss", log=True)
+    figure = figures.curves({"loss": curve(result.history)}, "step", "loss", log=True)
     report.figure(figure, "The loss on new scenes.", "loss")
     few = slice(6)
     x = test["x"][few]

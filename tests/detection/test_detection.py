@@ -72,6 +72,12 @@ def test_suppression_of_negative_scores_and_few_places():
     assert edge.present.all()  # at the threshold, not above it
     none = detection.nms(boxes[:0], scores[:0], 2)
     assert not none.present.any()
+    half = np.float32([[0, 0, 2, 1], [0, 0, 1, 1]])
+    for score, decay in ((0.25, "hard"), (0.5, "linear")):  # it becomes the least
+        two = np.float32([1, score])
+        got = detection.nms(half, two, 2, 0.3, decay=decay, least=0.25)
+        assert got.present.tolist() == [True, False]
+    assert not detection.nms(half, two / 4, 2, least=0.25).present.any()
     several = jax.vmap(lambda s: detection.nms(boxes, s, 3))(
         np.stack([scores, -scores])
     )
@@ -109,6 +115,9 @@ def test_decode_undoes_encode():
     )
     np.testing.assert_allclose(again, boxes, atol=1e-4)
     assert not np.asarray(detection.encode(boxes, boxes)).any()
+    thin, one = np.float32([[0, 0, 0.5, 0.25]]), np.float32([[0, 0, 1, 1]])
+    want = [[-0.25, -0.375, np.log(0.5), np.log(0.25)]]  # not as if it had a pixel
+    np.testing.assert_allclose(detection.encode(thin, one), want, rtol=1e-6)
 
 
 def test_match_without_objects():
@@ -146,6 +155,7 @@ def test_samples_are_balanced_and_fair():
         (5, 0, 4, (2, 0)),
         (1, 9, 4, (1, 3)),
         (0, 0, 4, (0, 0)),
+        (5, 5, 5, (2, 3)),
     ],
 )
 def test_samples_of_few(positives, negatives, count, want):
@@ -154,7 +164,9 @@ def test_samples_of_few(positives, negatives, count, want):
     assert got.index.shape == (count,)
     first = int(got.positive.sum())
     assert (first, int(got.present.sum()) - first) == want
-    chosen = np.asarray(got.index)[np.asarray(got.present)]
+    present = np.asarray(got.present)
+    assert not np.asarray(got.index)[~present].any()
+    chosen = np.asarray(got.index)[present]
     assert len(set(chosen.tolist())) == sum(want)
 
 

@@ -30,6 +30,38 @@ def test_regions_and_the_comparison(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "rcnn" / "report.html").is_file()
 
 
+@pytest.mark.slow  # four networks to compile; a row of benchmarks.detection
+def test_in_turns(tmp_path):
+    small = dict(size=32, steps=2, batch_size=2, scenes=4, test=2, progress=False)
+    single = Machine(parallel="single")
+    cfg = Config(**small, model="alternating", run=str(tmp_path), machine=single)
+    assert 0 <= main(cfg)["ap"] <= 1
+    assert (tmp_path / "report.html").is_file()
+    assert main(cfg)["ms"] > 0  # from what is there
+
+
+def test_proposals_are_made_once_for_a_scene():
+    asked = []
+
+    def propose(x):
+        asked.append(x)
+        return np.full((2, 4), x.sum()), np.array([True, False])
+
+    stream = scenes.shapes("detection", 2, 0, scenes.Shapes(size=32), 3)
+    with_them = detect.with_proposals(stream, propose)
+    for step in range(3):  # scenes 0 1, 2 0, 1 2
+        batch = with_them.at(step)
+        want = np.broadcast_to(batch["x"].sum((1, 2, 3))[:, None, None], (2, 2, 4))
+        np.testing.assert_allclose(batch["proposals"], want, rtol=1e-5)
+        assert batch["proposed"].tolist() == [[True, False]] * 2
+    assert len(asked) == 3
+    half = with_them.rows(1, 1, 2)  # a process's share
+    assert half["index"].tolist() == [0] and half["proposals"].shape == (1, 2, 4)
+    assert detect.with_proposals(stream, None) is stream
+    found = detect.proposer(Config(proposals="search"))(with_them.at(0)["x"][0])
+    assert found.boxes.shape == (150, 4) and found.present.any()
+
+
 def truth(count=3):
     """A test and what is perfectly found, with square masks of 14 pixels."""
     drawn = [scenes.scene(scenes.DEFAULT, 5, i) for i in range(count)]
@@ -74,6 +106,7 @@ def test_pictures_and_proposals():
     "flags, message",
     [
         (dict(model="mask_rcn"), "unknown model 'mask_rcn'; did you mean 'mask_rcnn'"),
+        (dict(proposals="net"), "unknown kind of proposals 'net'"),
         (dict(steps=0), "steps must be positive, got 0"),
         (dict(size=20), "size must be an integer at least 32"),
     ],

@@ -1,5 +1,6 @@
 """Detection: boxes, what picks among them, and detectors, all of static shape."""
 
+from zoo.detection import alternating as alternating
 from zoo.detection.anchors import cell_anchors as cell_anchors
 from zoo.detection.anchors import grid_anchors as grid_anchors
 from zoo.detection.anchors import pyramid_anchors as pyramid_anchors

@@ -160,10 +160,10 @@ class FasterRCNN(nn.Module):
         masks = jax.nn.sigmoid(outputs["masks"])
         return found._replace(masks=jnp.where(found.present[..., None, None], masks, 0))
 
-    def proposals(self, x: jax.Array) -> Proposals:
-        """The proposals for images, [B, H, W, C], as of Faster R-CNN in use."""
+    def proposals(self, x: jax.Array, many: bool = False) -> Proposals:
+        """The proposals for images, [B, H, W, C]; `many`: as many as in training."""
         maps = self.maps(x, False)
-        return self._proposed(maps, *self._rpn(maps), x.shape[1:3], False)
+        return self._proposed(maps, *self._rpn(maps), x.shape[1:3], many)
 
     def maps(self, x: jax.Array, train: bool = False) -> tuple[jax.Array, ...]:
         """The pyramid's maps, [B, h, w, features] each."""
@@ -179,7 +179,7 @@ class FasterRCNN(nn.Module):
                 `present` bool [B, G]; with masks `instances` int [B, H, W], 0 or the
                 number of an object from 1; `proposals` and `proposed` if given.
             keys: one for each image, [B].
-            train: normalize by the batch.
+            train: normalize by the batch. Proposals are as many as in training.
 
         Returns:
             By name, see `terms`, [B] each.
@@ -192,7 +192,7 @@ class FasterRCNN(nn.Module):
             proposals, proposed = batch["proposals"], batch["proposed"]
         else:
             objectness, t = self._rpn(maps)
-            proposals, _, proposed = self._proposed(maps, objectness, t, size, train)
+            proposals, _, proposed = self._proposed(maps, objectness, t, size, True)
             anchors = jnp.concatenate(self._anchors(maps, size))
             of = lambda key, o, t, boxes, present: rpn_terms(
                 key, o, t, anchors, boxes, present, self.proposing

@@ -8,12 +8,12 @@ as any other.
 
 References:
     Ren et al., "Faster R-CNN", NeurIPS 2015, https://arxiv.org/abs/1506.01497
-    (section 3.2: approximate joint training is all terms at once, alternating training
-    some of them at a time, with `terms`)
+    (section 3.2: approximate joint training is all terms at once; alternating training,
+    some of them and some parts at a time, is `zoo.detection.alternating`)
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -34,6 +34,7 @@ def learner(
     optimizer: optax.GradientTransformation,
     *,
     terms: Mapping[str, float] | None = None,
+    learns: Sequence[str] | None = None,
     axis_name: str | None = None,
     **options: Any,
 ) -> Learner:
@@ -45,6 +46,9 @@ def learner(
         model: such as `FasterRCNN` or `RetinaNet`, with `losses` and `terms`.
         optimizer: any optax transformation.
         terms: weights of terms by name; those not named are left out. None: all, 1.
+        learns: parts of the model, such as `rpn_head`, whose parameters learn; None:
+            all. The others stay as they are, to the last bit; without `backbone` so do
+            the statistics of its normalizations, which it then normalizes by.
         axis_name: the parallel axis over which the step reduces, if it has one.
         **options: of `zoo.supervised`: `ema`, `accumulate`.
 
@@ -53,8 +57,8 @@ def learner(
         each term.
 
     Raises:
-        ValueError: an unknown term; in `init`, objects that `check_objects` refuses;
-            as `zoo.supervised`.
+        ValueError: an unknown term; in `init`, an unknown part, objects that
+            `check_objects` refuses; as `zoo.supervised`.
     """
     for name in terms or ():
         if name not in model.terms:
@@ -71,8 +75,9 @@ def learner(
         name: lambda outputs, batch, name=name: (outputs[name].sum(), count(outputs))
         for name in model.terms
     }
+    fixed = learns is not None and "backbone" not in learns
     inner = supervised(
-        *(_Told(model), loss, optimizer),
+        *(_Told(model, fixed), loss, _only(optimizer, learns)),
         **dict(metrics=reported, axis_name=axis_name),
         **options,
     )
@@ -133,6 +138,20 @@ def check_objects(model: nn.Module, batch: Batch) -> None:
         raise ValueError(f"labels must be from 0 to {classes - 1}, got {bad}")
 
 
+def _only(optimizer, learns):
+    """The optimizer for these parts of the parameters, no step for the others."""
+    if learns is None:
+        return optimizer
+
+    def which(params):
+        for name in learns:
+            if name not in params:
+                raise unknown("part", name, params)
+        return {name: name in learns for name in params}
+
+    return optax.multi_transform({True: optimizer, False: optax.set_to_zero()}, which)
+
+
 def _packed(batch):
     """The batch as `supervised` takes it: all that the model sees is x."""
     index = batch["index"]
@@ -144,6 +163,7 @@ class _Told:
     """A detector's losses as the output of a model, as `supervised` calls one."""
 
     model: nn.Module
+    fixed: bool  # normalizations are by their statistics, and do not change these
 
     def init(self, key, x, train):
         given = getattr(self.model, "given", False)
@@ -156,6 +176,7 @@ class _Told:
         index = jnp.arange(images) if index is None else index
         key = rngs.get("dropout", None)
         keys = example_keys(jax.random.key(0) if key is None else key, index)
+        train = train and not self.fixed
         return self.model.apply(
             variables, x, keys, train=train, mutable=mutable, method="losses"
         )

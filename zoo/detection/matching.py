@@ -111,13 +111,12 @@ def sample(key: jax.Array, matched: jax.Array, count: int, share: float) -> Samp
     chance = jax.random.uniform(key, matched.shape)
     most = jnp.minimum(positive.sum(), int(share * count))
     taken = positive & (_rank(chance, positive) < most)
-    others = negative & (_rank(chance, negative) < count - most)
-    order = jnp.where(taken, 2 - chance, jnp.where(others, 1 - chance, 0))
+    order = jnp.where(taken, 2 - chance, jnp.where(negative, 1 - chance, 0))
     picked = min(count, len(matched))
     _, index = jax.lax.top_k(order, picked)
     index = jnp.pad(index, (0, count - picked))
     inside = jnp.arange(count) < picked
-    kept, chosen = inside & (taken | others)[index], inside & taken[index]
+    kept, chosen = inside & (taken | negative)[index], inside & taken[index]
     return Sample(jnp.where(kept, index, 0).astype(jnp.int32), chosen, kept)
 
 

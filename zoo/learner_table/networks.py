@@ -4,7 +4,7 @@ import numpy as np
 
 import optim
 from zoo.classical import mlp
-from zoo.detection import faster_rcnn, learning
+from zoo.detection import alternating, faster_rcnn
 from zoo.functional.losses import cross_entropy
 from zoo.learner import Batch, Learner, supervised
 from zoo.learner_table.row import LearnerRow, labelled, of
@@ -64,10 +64,9 @@ def _lit(step: int) -> Batch:
 
 
 def _detector(axis_name: str | None = None) -> Learner:
-    """Fast R-CNN, the one that compiles soonest."""
-    fields = dict(faster_rcnn.TINY, given=True, axis_name=axis_name)
-    model = faster_rcnn.FasterRCNN(**fields)
-    return learning.learner(model, optim.sgd(0.1), axis_name=axis_name)
+    """Fast R-CNN, the one that compiles soonest; as the second of four turns."""
+    model = faster_rcnn.FasterRCNN(**faster_rcnn.TINY, axis_name=axis_name)
+    return alternating.learner(model, optim.sgd(0.1), 2, axis_name)
 
 
 def _scenes(step: int) -> Batch:
