@@ -106,6 +106,40 @@ def trained(
     )
 
 
+def judge(x: np.ndarray, y: np.ndarray, steps: int = 600):
+    """What pictures are, by a classifier of one hidden layer.
+
+    Args:
+        x: pictures, [N, H, W, C].
+        y: classes, int [N].
+        steps: that it learns.
+
+    Returns:
+        Two functions: pictures -> its hidden units, [B, 128], and -> classes, [B].
+    """
+    model = zoo.create("mlp", num_classes=int(y.max()) + 1)
+    fit = zoo.supervised(model, zoo.functional.cross_entropy, optim.adam(1e-3))
+    stream = zoo.data.batches({"x": np.arange(len(x))}, 64)
+    index = np.array([stream.at(i)["index"] for i in range(steps)])
+
+    @jit_once
+    def learned(x, y, index):  # a product of matrices may be looped
+        batch = lambda i: {"x": x[i], "y": y[i], "index": i}
+        state = fit.init(jax.random.key(0), batch(index[0]))
+        step = lambda state, i: (fit.step(state, batch(i))[0], None)
+        return jax.lax.scan(step, state, index)[0].params
+
+    params = learned(x, y, index)
+
+    @jax.jit
+    def features(x):
+        first = params["dense_0"]
+        rows = x.reshape(len(x), -1) @ first["kernel"]
+        return jax.nn.relu(rows + first["bias"][None])
+
+    return features, jax.jit(lambda x: model.apply({"params": params}, x).argmax(1))
+
+
 def by_rate(values: np.ndarray, rates: Sequence[float]) -> np.ndarray:
     """A figure of a sweep's runs, [runs] -> [rates, seeds]."""
     return np.asarray(values).reshape(len(rates), -1)

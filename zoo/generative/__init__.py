@@ -1,6 +1,7 @@
 """Generative models, and codes learned without labels."""
 
 from zoo.generative import autoencoder as autoencoder
+from zoo.generative import began as began
 from zoo.generative import contractive as contractive
 from zoo.generative import conv_autoencoder as conv_autoencoder
 from zoo.generative import convolutional_sparse as convolutional_sparse
@@ -10,6 +11,7 @@ from zoo.generative import dcgan as dcgan
 from zoo.generative import denoising as denoising
 from zoo.generative import gan as gan
 from zoo.generative import gan_losses as gan_losses
+from zoo.generative import manifold as manifold
 from zoo.generative import mlp_gan as mlp_gan
 from zoo.generative import objective as objective
 from zoo.generative import patch as patch
