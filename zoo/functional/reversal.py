@@ -26,7 +26,7 @@ def gradient_reversal(x: jax.Array, scale: float | jax.Array = 1.0) -> jax.Array
     Raises:
         ValueError: a scale below 0, where it is known before it is traced.
     """
-    if not isinstance(scale, jax.core.Tracer) and not jnp.all(scale >= 0):
+    if not isinstance(scale, jax.core.Tracer) and not scale >= 0:
         raise ValueError(f"scale must be >= 0, got {scale}")
     return _reversed(x, jnp.asarray(scale, x.dtype))
 
