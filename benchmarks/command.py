@@ -80,6 +80,7 @@ ACCEPTANCE = {
     "segmentation": Entry("segmentation", parts="MODELS"),
     "nuclei": Entry("nuclei"),
     "detection": Entry("detection", parts="MODELS"),
+    "dcgan": Entry("generation"),
     "claims": Entry("claims", parts="CLAIMS"),
     "parity": Entry("parity", parts="MODELS_COMPARED"),
     "loop": LOOP,

@@ -12,6 +12,8 @@ from zoo.data import Stream
 from zoo.functional.losses import weighted
 from zoo.generative import (
     cyclegan,
+    dcgan,
+    gan,
     gan_losses,
     patch,
     pix2pix,
@@ -22,6 +24,7 @@ from zoo.training.parallel import jit_once
 
 SIDE = 32  # pixels
 MADE = unet_generator.UNetGenerator(1, 16, 4)
+DRAWN = dcgan.DCGenerator(16, SIDE, 1, 16)
 CYCLE = dict.fromkeys("xy", residual_generator.ResidualGenerator(1, 8, 2, 1))
 
 
@@ -41,7 +44,7 @@ def alone(rate: float) -> Callable:
     )
 
 
-def judged(rate: float, weight: float) -> Callable:
+def judged(rate: float, weight: float, conditional: bool = True) -> Callable:
     """A builder: the same network with a discriminator of patches of 16 pixels."""
     return lambda axis_name=None: pix2pix.learner(
         MADE.clone(axis_name=axis_name),
@@ -50,6 +53,7 @@ def judged(rate: float, weight: float) -> Callable:
         adam(rate),
         adam(rate),
         weight=weight,
+        conditional=conditional,
         axis_name=axis_name,
     )
 
@@ -62,6 +66,19 @@ def unpaired(rate: float) -> Callable:
         gan_losses.least_squares(),
         adam(rate),
         adam(rate),
+        axis_name=axis_name,
+    )
+
+
+def drawn(rate: float) -> Callable:
+    """A builder: DCGAN, small."""
+    return lambda axis_name=None: gan.learner(
+        DRAWN.clone(axis_name=axis_name),
+        dcgan.DCDiscriminator(SIDE, 16, axis_name=axis_name),
+        gan_losses.non_saturating(),
+        adam(rate),
+        adam(rate),
+        ema=0.99,
         axis_name=axis_name,
     )
 

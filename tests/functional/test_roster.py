@@ -585,6 +585,10 @@ CASES = {
     "resize/nearest": Case(
         lambda x: F.resize(x, (7, 3), "nearest"), draw(normal(4, 5, 2))
     ),
+    # reversal
+    "gradient_reversal": Case(
+        lambda x: F.gradient_reversal(x, 0.5), draw(normal(4, 3))
+    ),
     # rows
     "put_rows": Case(
         F.put_rows,

@@ -155,6 +155,7 @@ from zoo.functional.resize import bilinear_deconvolution as bilinear_deconvoluti
 from zoo.functional.resize import bilinear_kernel as bilinear_kernel
 from zoo.functional.resize import interpolation_matrix as interpolation_matrix
 from zoo.functional.resize import resize as resize
+from zoo.functional.reversal import gradient_reversal as gradient_reversal
 from zoo.functional.rows import put_rows as put_rows
 from zoo.functional.rows import take_rows as take_rows
 from zoo.functional.sampling import affine_grid as affine_grid
