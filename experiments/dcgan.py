@@ -141,13 +141,18 @@ def classifier(cfg: Config, train, test):
     return accuracy, parts
 
 
+def generator(cfg: Config, axis_name: str | None = None) -> dcgan.DCGenerator:
+    """Of grey images of 28 pixels."""
+    return dcgan.DCGenerator(side=28, channels=1, width=cfg.width, axis_name=axis_name)
+
+
 def build(cfg: Config):
     """A builder of the learner."""
 
     rate = optim.cosine_schedule(cfg.learning_rate, cfg.steps)
 
     def of(axis_name=None):
-        made = dcgan.DCGenerator(28, 28, 1, cfg.width, axis_name)
+        made = generator(cfg, axis_name)
         asked = dcgan.DCDiscriminator(28, cfg.width, axis_name=axis_name)
         make = lambda: optim.adam(rate, b1=0.5)
         return gan.learner(
@@ -160,7 +165,7 @@ def build(cfg: Config):
 
 def learn(cfg: Config, train, count: int):
     """(step, samples) after each piece; the latents are the same each time."""
-    made = dcgan.DCGenerator(28, 28, 1, cfg.width)
+    made = generator(cfg)
     engine = zoo.training.engine(build(cfg), "single")
     stream = zoo.data.batches(train, cfg.batch_size, seed=cfg.seed)
     state = engine.put_state(engine.init(jax.random.key(cfg.seed), stream.at(0)))
