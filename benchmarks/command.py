@@ -77,6 +77,7 @@ ACCEPTANCE = {
     "word_similarity": Entry("vectors", "similarity"),
     "rbm": Entry("boltzmann"),
     "compressed": Entry("compressed", parts="PARTS"),
+    "searching": Entry("searching"),
     "segmentation": Entry("segmentation", parts="MODELS"),
     "nuclei": Entry("nuclei"),
     "detection": Entry("detection", parts="MODELS"),
