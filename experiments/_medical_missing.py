@@ -59,7 +59,7 @@ class Ends(nn.Module):
                 self.width << 2 - i, *shape, bias=False, name=f"layer_{i}"
             )
             norm = nn.BatchNorm(
-                not train, 0.9, axis_name=self.axis_name, name=f"norm_{i}"
+                not train, momentum=0.9, axis_name=self.axis_name, name=f"norm_{i}"
             )
             x = nn.relu(norm(made(x)))
         ends = [Transposed(1, name=name)(x) for name in ("top", "bottom")]
