@@ -8,9 +8,9 @@ Expect: with seed 0, of the embedded set,
     step        300     600     900     1200    1500
     distance    41.8    12.5    9.0     6.8     5.9
 
-and shares of classes from 0.06 (coats) to 0.16 (sneakers); the nearest training photo is
-10.2 away, of test photos 8.7, and nowhere nearer than 5.5, of test photos 3.1. Clothes
-have their outlines by then, and smears inside. 110 seconds of a CPU core.
+and shares of classes from 0.06 (coats) to 0.16 (sneakers); the nearest training photo
+is 10.2 away, of test photos 8.7, and nowhere nearer than 5.5, of test photos 3.1.
+Clothes have their outlines by then, and smears inside. 110 seconds of a CPU core.
 
 What samples are measured by, and none of it is known to the players:
 
