@@ -15,8 +15,8 @@ SEARCH = 150  # steps in the space of latents
 def outcomes(tasks, cfg, train, test):
     """("lesion", Outcome): how far a slice is from the nearest that DCGAN can draw."""
     known = signed(train.t1)
-    stream = zoo.data.batches({"x": known}, cfg.batch_size, cfg.seed)
-    state = T.fitter(T.drawn(cfg.learning_rate))(stream, 2 * cfg.steps, cfg.seed)
+    stream = zoo.data.batches({"x": known}, 4 * cfg.batch_size, cfg.seed)
+    state = T.fitter(T.drawn(cfg.learning_rate / 2))(stream, 2 * cfg.steps, cfg.seed)
     given, ill = with_lesions(test, cfg.seed)
     _, near = searcher(T.DRAWN)(variables_of(state), given, 1, SEARCH, cfg.seed)
     mean = np.broadcast_to(known.mean(0), given.shape)

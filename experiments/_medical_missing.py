@@ -31,6 +31,7 @@ from zoo.vision import features
 
 TASKS = ("missing",)
 WHOLE, CUT = (0.35, 0.55), (0.5, 0.75)  # size of an end, by that of the middle
+MOVED = 0.25  # how far from the middle of the image, at most, of half of its side
 FLATTER = 0.8  # ends at the bottom are less high
 ANSWERS = 40  # heads of which it is known
 PENALTIES = tuple(10.0**i for i in range(-2, 6))
@@ -59,7 +60,7 @@ class Ends(nn.Module):
                 self.width << 2 - i, *shape, bias=False, name=f"layer_{i}"
             )
             norm = nn.BatchNorm(
-                not train, 0.9, axis_name=self.axis_name, name=f"norm_{i}"
+                not train, momentum=0.9, axis_name=self.axis_name, name=f"norm_{i}"
             )
             x = nn.relu(norm(made(x)))
         ends = [Transposed(1, name=name)(x) for name in ("top", "bottom")]
@@ -103,21 +104,20 @@ def stacks(t1: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     cut = rng.uniform(size=(len(t1), 2)) < 0.5
     low, high = (np.where(cut, CUT[i], WHOLE[i]) for i in (0, 1))
     size = rng.uniform(low, high)
-    height = size * np.array([1, FLATTER])
-    x = np.asarray(
-        _shrunk(jnp.asarray(t1), jnp.asarray(np.stack([size, height], -1), "f"))
-    )
+    sizes = np.stack([size, size * np.array([1, FLATTER])], -1)
+    at = rng.uniform(-MOVED, MOVED, sizes.shape)
+    x = np.asarray(_shrunk(t1, np.float32(sizes), np.float32(at)))
     return signed(x + rng.normal(0, NOISE, x.shape)), cut
 
 
 @jit_once
-def _shrunk(x, sizes):  # [N, S, S, 1] and (width, height) [N, 2, 2] -> [N, S, S, 2]
-    def one(x, size):
-        theta = jnp.zeros((2, 3)).at[jnp.arange(2), jnp.arange(2)].set(1 / size)
+def _shrunk(x, sizes, at):  # [N, S, S, 1], (x, y) [N, 2, 2] twice -> [N, S, S, 2]
+    def one(x, size, at):
+        theta = jnp.concatenate([jnp.diag(1 / size), -(at / size)[:, None]], 1)
         points = F.grid_to_pixels(F.affine_grid(theta, x.shape[:2]), x.shape[:2])
         return F.bilinear_sample(x, points)[..., 0]
 
-    ends = jax.vmap(jax.vmap(one, (None, 0)))(x, sizes)  # [N, 2, S, S]
+    ends = jax.vmap(jax.vmap(one, (None, 0, 0)))(x, sizes, at)  # [N, 2, S, S]
     return jnp.moveaxis(ends, 1, -1)
 
 

@@ -18,7 +18,7 @@ from zoo.training.parallel import jit_once
 
 TASKS = ("scanner",)
 CURVE, DARKER = 0.4, 0.9  # of the other scanner: DARKER x^CURVE
-SCALE = 0.3  # of the reversed gradient
+SCALE = 0.01  # of the reversed gradient
 WIDTH = 16
 
 

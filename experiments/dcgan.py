@@ -1,10 +1,16 @@
 """DCGAN draws clothes: all ten kinds, no copies, nearer to photos as it learns.
 
 Run:    python -m experiments.dcgan
-        python -m experiments.dcgan --data fashion_mnist --steps 12000 \\
-            --ema 0.999 --judged 3000
+        python -m experiments.dcgan --data fashion_mnist --steps 12000 --judged 3000
 
-Expect: EXPECT
+Expect: with seed 0, of the embedded set,
+
+    step        300     600     900     1200    1500
+    distance    41.8    12.5    9.0     6.8     5.9
+
+and shares of classes from 0.06 (coats) to 0.16 (sneakers); the nearest training photo
+is 10.2 away, of test photos 8.7, and nowhere nearer than 5.5, of test photos 3.1.
+Clothes have their outlines by then, and smears inside. 110 seconds of a CPU core.
 
 What samples are measured by, and none of it is known to the players:
 
@@ -18,8 +24,9 @@ What samples are measured by, and none of it is known to the players:
 
 Photos are those of the test, or, where these are fewer than 2,000, of training; there
 are as many samples as photos in one half. The generator that is measured is the moving
-average of the one that learns. `python -m benchmarks.acceptance dcgan` holds a run on
-the whole of Fashion-MNIST to its figures.
+average of the one that learns. The distance of two halves falls with their size, so a
+multiple on the whole of Fashion-MNIST, of 5,000 photos a half, asks for more than one
+on the embedded set, of 1,000. `python -m benchmarks.acceptance dcgan` is that run.
 """
 
 import dataclasses
@@ -40,7 +47,7 @@ from zoo.training.parallel import jit_once
 from zoo.training.report import Report
 from zoo.vision import features
 
-FULL = {"data": "fashion_mnist", "steps": 12_000, "ema": 0.999, "judged": 3000}
+FULL = {"data": "fashion_mnist", "steps": 12_000, "judged": 3000}
 ENOUGH, MOST = 2000, 1000  # photos to be measured by; images that are compared
 PIECES = 5  # of a run, after each of which samples are shown and measured
 WHAT = ("nearest", "least")  # of distances to training photos: median, least
@@ -56,7 +63,7 @@ class Config:
         width: channels of the outermost layers of both players.
         steps: of both players, a multiple of 5.
         batch_size: examples of a step.
-        learning_rate: of Adam, of both players, at first; it falls to 0 along a cosine.
+        learning_rate: of Adam, of both players.
         ema: decay of the moving average of the generator.
         judged: steps of the classifier, of 64 images.
         seed: of both players and the order of examples.
@@ -149,12 +156,10 @@ def generator(cfg: Config, axis_name: str | None = None) -> dcgan.DCGenerator:
 def build(cfg: Config):
     """A builder of the learner."""
 
-    rate = optim.cosine_schedule(cfg.learning_rate, cfg.steps)
-
     def of(axis_name=None):
         made = generator(cfg, axis_name)
         asked = dcgan.DCDiscriminator(28, cfg.width, axis_name=axis_name)
-        make = lambda: optim.adam(rate, b1=0.5)
+        make = lambda: optim.adam(cfg.learning_rate, b1=0.5)
         return gan.learner(
             made, asked, gan_losses.non_saturating(), make(), make(),
             ema=cfg.ema, axis_name=axis_name,
