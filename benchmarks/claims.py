@@ -89,6 +89,15 @@ CLAIMS = {
             own < min(another, chance) - 0.01 and above == 10
         ),
     ),
+    "maml": Claim(
+        "MAML has less than half the error of joint training after five steps, and of "
+        "digits' classes that it has met it knows more by 0.02 than a start at random",
+        ("maml", "joint", "digits/known/maml", "digits/known/scratch", "digits/maml"),
+        lambda found, joint, met, scratch, _: (
+            found < joint / 2 and met > scratch + 0.02
+        ),
+        {"data": ("digits",), "kinds": ("maml", "joint", "scratch")},
+    ),
     "model_averaging": Claim(
         "the mean of a path of weights is better than its end",
         ("path", "last", "path/loss", "last/loss"),
