@@ -1,6 +1,6 @@
 """Clothes drawn by DCGAN, learned from all of Fashion-MNIST: `experiments.dcgan`.
 
-12,000 steps of 64 photos, seed 0. Seconds are those of the cores together, which do not
+45,000 steps of 64 photos, seed 0. Seconds are those of the cores together, which do not
 depend on who else uses them: half of them is what two idle cores need. The samples are
 in the report, `runs/dcgan_full/report.html`.
 """
