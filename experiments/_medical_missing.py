@@ -3,9 +3,9 @@ missing, from few answers, by what a semi-coupled GAN has learned without any.
 
 A stack of slices ends at the top and at the bottom; where slices are missing, its ends
 are larger than the true ends of a head. Ends lie anywhere near the middle, and their
-brightness is any: what tells is their size. Each end has a generator and a discriminator of
-its own: of the generators the first layers are one and the same, and of the
-discriminators the last ones, whose features a linear classifier is given.
+brightness is any: what tells is their size. Each end has a generator and a
+discriminator of its own: of the generators the first layers are one and the same, and
+of the discriminators the last ones. A linear classifier is given features of these.
 
 Shapes: B heads, S pixels of a side; the two channels of an image are the two ends.
 

@@ -95,6 +95,7 @@ def test_features_do_not_learn_what_tells_scanners_apart():
     y = heads.mask(slices.tissue)
     batch = {"x": heads.signed(slices.t1), "y": y, "known": known}
     params = scanner.Adapted(0.0, 4).init(jax.random.key(0), batch["x"])["params"]
+    params = jax.tree.map(lambda p: 8 * p, params)  # slopes that can be told from 0
 
     @jax.jit
     def slopes(params):
@@ -109,8 +110,8 @@ def test_features_do_not_learn_what_tells_scanners_apart():
     own, both, told = slopes(params)
     for name in ("near", "far", "seen"):
         wanted = own[name]["kernel"] + 0.5 * told[name]["kernel"]
-        np.testing.assert_allclose(both[name]["kernel"], wanted, rtol=1e-3, atol=1e-5)
-        assert abs(told[name]["kernel"]).max() > 1e-4, name
+        np.testing.assert_allclose(both[name]["kernel"], wanted, rtol=1e-3, atol=1e-4)
+        assert abs(told[name]["kernel"]).max() > 1e-2, name
     np.testing.assert_array_equal(both["told_0"]["kernel"], own["told_0"]["kernel"])
     x = np.linspace(0, 1, 9, dtype="f")
     assert (np.diff(scanner.other(x)) > 0).all()
