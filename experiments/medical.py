@@ -25,9 +25,10 @@ heads of 32 pixels have few ways to be. Without pairs, CycleGAN in so few steps 
 t2 that are nearer by brightness and not by structure (SSIM 0.158, the baseline 0.388):
 ventricles stay dark. Of ends of heads, features before learning give 0.752: what two
 GANs have seen without answers is worth something, and yet two numbers that a person
-would think of, the mean and the greatest brightness, give 0.838. How much of the
-gradient is reversed, and which features the classifier is given, were chosen with this
-seed. Seven minutes of a CPU core, half of it compiling.
+would think of, the mean and the greatest brightness, give 0.838; and what the two draw
+is poor after so few steps. How much of the gradient is reversed, and which features the
+classifier is given, were chosen with this seed. Seven minutes of a CPU core, half of it
+compiling.
 
 The slices are phantoms, drawn by `zoo.data.phantoms` in two contrasts, t1 and t2, with
 their tissues; the heads of the test are others. With `--template` they are slices of
