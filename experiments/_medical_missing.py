@@ -2,9 +2,10 @@
 missing, from few answers, by what a semi-coupled GAN has learned without any.
 
 A stack of slices ends at the top and at the bottom; where slices are missing, its ends
-are larger than the true ends of a head. Each end has a generator and a discriminator of
-its own: of the generators the first layers are one and the same, and of the
-discriminators the last ones, whose features a linear classifier is given.
+are larger than the true ends of a head. Ends lie anywhere near the middle, and their
+brightness is any: what tells is their size. Each end has a generator and a
+discriminator of its own: of the generators the first layers are one and the same, and
+of the discriminators the last ones. A linear classifier is given features of these.
 
 Shapes: B heads, S pixels of a side; the two channels of an image are the two ends.
 
@@ -33,7 +34,9 @@ TASKS = ("missing",)
 WHOLE, CUT = (0.35, 0.55), (0.5, 0.75)  # size of an end, by that of the middle
 MOVED = 0.25  # how far from the middle of the image, at most, of half of its side
 FLATTER = 0.8  # ends at the bottom are less high
-ANSWERS = 40  # heads of which it is known
+GAIN = 0.4  # the least brightness of an end, by that of the head; 1 is the most
+ANSWERS, SETS = 20, 10  # heads of which it is known; how often others are taken
+LAYER = "layer_1"  # whose features, the mean and the greatest of each, are given
 PENALTIES = tuple(10.0**i for i in range(-2, 6))
 WIDTH = 16
 
@@ -107,7 +110,8 @@ def stacks(t1: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     sizes = np.stack([size, size * np.array([1, FLATTER])], -1)
     at = rng.uniform(-MOVED, MOVED, sizes.shape)
     x = np.asarray(_shrunk(t1, np.float32(sizes), np.float32(at)))
-    return signed(x + rng.normal(0, NOISE, x.shape)), cut
+    gain = rng.uniform(GAIN, 1, (len(x), 1, 1, 2))
+    return signed(gain * x + rng.normal(0, NOISE, x.shape)), cut
 
 
 @jit_once
@@ -136,37 +140,56 @@ def by_ridge(x: np.ndarray, cut: np.ndarray, held: np.ndarray) -> np.ndarray:
     return (held @ x.T + 1) @ min(found, key=lambda f: f[0])[2] > 0
 
 
+def accuracy(of, x, cut, held, true) -> float:
+    """Of the classifier of features `of`, the mean of both ends and of the sets."""
+    known, asked = of(x), of(held)
+    right = []
+    for i in range(0, min(len(x), SETS * ANSWERS), ANSWERS):
+        few = slice(i, i + ANSWERS)
+        for end in (0, 1):
+            told = by_ridge(known[end, few], cut[few, end], asked[end])
+            right.append((told == true[:, end]).mean())
+    return float(np.mean(right))
+
+
+def pixels(x):  # [N, S, S, 2] -> [2, N, S S]
+    return np.moveaxis(x, -1, 0).reshape(2, len(x), -1)
+
+
+def pooled(x):  # [2, N, P, C] -> [2, N, 2 C]
+    return np.concatenate([x.mean(2), x.max(2)], -1)
+
+
 def outcomes(tasks, cfg, train, test):
-    """("missing", Outcome): by pixels, by features untrained and learned."""
+    """("missing", Outcome): by pixels, by the mean and the greatest of them, and by
+    features untrained and learned."""
     (x, cut), (held, true) = (
         stacks(part.t1, 2 * cfg.seed + i) for i, part in enumerate((train, test))
     )
     stream = zoo.data.batches({"x": x}, 4 * cfg.batch_size, cfg.seed)
     fit = T.fitter(build(cfg.learning_rate))
     tell = jit_once(
-        lambda params, x: features(Critic(), {"params": params}, x, ["layer_2"])
+        lambda params, x: features(Critic(), {"params": params}, x, [LAYER])
     )
 
     def deep(params):
         def of(x):
-            found = np.asarray(tell(params, x)["layer_2"])
-            return np.maximum(found, 0.2 * found).reshape(2, len(x), -1)
+            found = np.asarray(tell(params, x)[LAYER])
+            found = np.maximum(found, 0.2 * found)
+            return pooled(found.reshape(2, len(x), -1, found.shape[-1]))
 
         return of
 
     first, last = (fit(stream, steps, cfg.seed) for steps in (0, cfg.steps))
     ways = {
-        "baseline": lambda x: np.moveaxis(x, -1, 0).reshape(2, len(x), -1),
+        "baseline": pixels,
+        "two": lambda x: pooled(pixels(x)[..., None]),
         "untrained": deep(first.discriminator.params),
         "coupled": deep(last.discriminator.params),
     }
-    numbers = {}
-    for way, of in ways.items():
-        known, asked = of(x[:ANSWERS]), of(held)
-        right = [
-            by_ridge(known[i], cut[:ANSWERS, i], asked[i]) == true[:, i] for i in (0, 1)
-        ]
-        numbers[f"{way}/accuracy"] = float(np.mean(right))
+    numbers = {
+        f"{way}/accuracy": accuracy(of, x, cut, held, true) for way, of in ways.items()
+    }
     z = jax.random.normal(jax.random.key(cfg.seed), (len(held), Ends().latents))
     drawn = np.asarray(jit_once(lambda s: gan.samples(Ends(), s, z))(last))
     ends = {"bottom": held, "drawn, top": drawn, "drawn, bottom": drawn}

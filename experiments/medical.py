@@ -4,7 +4,31 @@ Run:    python -m experiments.medical
         python -m experiments.medical --tasks noise contrast --steps 1000
         python -m experiments.medical --template FOLDER
 
-Expect: EXPECT
+Expect: with seed 0, on slices of the test
+
+    task       what        baseline    alone    judged
+    noise      psnr        22.1        24.8     24.5
+    lines      psnr        16.6        21.4     21.2
+    contrast   psnr        20.9        25.2     25.1
+    white      dice        0.901       0.937    0.936
+    outline    dice        0.656       0.969    0.966   (shapes)
+
+    unpaired   psnr        11.3        12.5             (cyclegan)
+    domain     dice        0.034       0.443            (cyclegan)
+    lesion     auc         0.655       0.848            (search)
+    scanner    dice        0.775       0.843            (reversed)
+    missing    accuracy    0.745       0.822            (coupled)
+
+With pairs, a network by the absolute difference alone is far better than what needs no
+learning, and a discriminator adds to none of these figures: they are by pixels, and
+heads of 32 pixels have few ways to be. Without pairs, CycleGAN in so few steps makes
+t2 that are nearer by brightness and not by structure (SSIM 0.158, the baseline 0.388):
+ventricles stay dark. Of ends of heads, features before learning give 0.752: what two
+GANs have seen without answers is worth something, and yet two numbers that a person
+would think of, the mean and the greatest brightness, give 0.838; and what the two draw
+is poor after so few steps. How much of the gradient is reversed, and which features the
+classifier is given, were chosen with this seed. Seven minutes of a CPU core, half of it
+compiling.
 
 The slices are phantoms, drawn by `zoo.data.phantoms` in two contrasts, t1 and t2, with
 their tissues; the heads of the test are others. With `--template` they are slices of
@@ -46,8 +70,9 @@ by a critic that sees outlines alone,
 and by two GANs that share one half of their layers,
 
     missing    whether a head's last slices are missing,   baseline: the same, of
-               from 40 answers, by a linear classifier     pixels; untrained: of the
-               of the discriminators' features             features before learning
+               from 20 answers, by a linear classifier     pixels; two: of their mean
+               of the discriminators' features             and greatest; untrained: of
+                                                           features before learning
 
 Blurs and bands are the best ones of a list, on training slices. PSNR and SSIM are of
 images, Dice of masks; of lesions, half of the slices have one, it is the area under the
@@ -128,7 +153,7 @@ def main(cfg: Config) -> dict[str, float]:
     Returns:
         `TASK/WAY/WHAT`: what of psnr and ssim, or dice, rough, auc or accuracy; ways
         are baseline, and those above: alone, judged, cyclegan, search, reversed,
-        shapes, untrained, coupled.
+        shapes, two, untrained, coupled.
 
     Raises:
         ValueError: a flag out of range, an unknown task.

@@ -95,6 +95,7 @@ def test_features_do_not_learn_what_tells_scanners_apart():
     y = heads.mask(slices.tissue)
     batch = {"x": heads.signed(slices.t1), "y": y, "known": known}
     params = scanner.Adapted(0.0, 4).init(jax.random.key(0), batch["x"])["params"]
+    params = jax.tree.map(lambda p: 8 * p, params)  # slopes that can be told from 0
 
     @jax.jit
     def slopes(params):
@@ -109,8 +110,8 @@ def test_features_do_not_learn_what_tells_scanners_apart():
     own, both, told = slopes(params)
     for name in ("near", "far", "seen"):
         wanted = own[name]["kernel"] + 0.5 * told[name]["kernel"]
-        np.testing.assert_allclose(both[name]["kernel"], wanted, rtol=1e-3, atol=1e-5)
-        assert abs(told[name]["kernel"]).max() > 1e-4, name
+        np.testing.assert_allclose(both[name]["kernel"], wanted, rtol=1e-3, atol=1e-4)
+        assert abs(told[name]["kernel"]).max() > 1e-2, name
     np.testing.assert_array_equal(both["told_0"]["kernel"], own["told_0"]["kernel"])
     x = np.linspace(0, 1, 9, dtype="f")
     assert (np.diff(scanner.other(x)) > 0).all()
@@ -132,9 +133,9 @@ def test_ends_of_heads():
     slices = phantoms(60, 1)
     x, cut = missing.stacks(slices.t1, 0)
     assert x.shape == (60, 32, 32, 2) and cut.shape == (60, 2)
-    mass = (x + 1).sum((1, 2))
+    mass = (x > -0.5).sum((1, 2))
     for end in (0, 1):
-        assert mass[cut[:, end], end].mean() > 1.3 * mass[~cut[:, end], end].mean()
+        assert mass[cut[:, end], end].mean() > 1.2 * mass[~cut[:, end], end].mean()
     assert mass[:, 1].mean() < mass[:, 0].mean()  # flatter
     rng = np.random.default_rng(0)
     known, held = rng.normal(size=(40, 60)), rng.normal(size=(200, 60))
@@ -142,6 +143,7 @@ def test_ends_of_heads():
     held[:, 0] *= 5
     right = missing.by_ridge(known, known[:, 0] > 0, held) == (held[:, 0] > 0)
     assert right.mean() > 0.6
+    assert missing.accuracy(missing.pixels, x, cut, x, cut) > 0.6
     variables = jax.eval_shape(missing.Critic().init, jax.random.key(0), x[:2])
     kernels = {k: v["kernel"].shape for k, v in variables["params"].items()}
     assert kernels["top"] == kernels["bottom"] == (4, 4, 1, 16)  # own; others are one
