@@ -72,6 +72,22 @@ CLAIMS = {
         ("modes/minimax", "modes/penalised", "rank/penalised"),
         lambda lost, found, rank: lost < 8 and found == 8 and rank > 0.8,
     ),
+    "image_editing": Claim(
+        "descent from an encoder's guess projects better than either alone, and an "
+        "edit halves what its strokes miss and lies where real pictures do more often "
+        "than what is pasted and than samples",
+        (
+            *("error/encoder", "error/descent", "error/mean", "error/hybrid"),
+            *("strokes/before", "strokes/pull 0.05"),
+            *("real/pasted", "real/samples", "real/pull 0.05"),
+        ),
+        lambda guess, descent, mean, both, far, near, pasted, drawn, real: (
+            both < min(guess, descent, mean)
+            and near < 0.5 * far
+            and real > max(pasted, drawn)
+        ),
+        {"seeds": tuple(SEEDS)},
+    ),
     "image_to_image": Claim(
         "a discriminator makes sharper by 0.1 what is learned from pairs, at a cost of "
         "0.02 in absolute difference",
@@ -144,10 +160,38 @@ CLAIMS = {
         ),
         lambda mean, most, other, best: mean > most + 0.05 and best > other + 0.05,
     ),
+    "restoration": Claim(
+        "networks restore fewer pixels and a hole better than interpolation by 0.5 dB, "
+        "and with a discriminator sharper by 0.03",
+        tuple(
+            f"{what}/{task}/{kind}"
+            for task, plain in (
+                ("super_resolution", "bicubic"),
+                ("inpainting", "biharmonic"),
+            )
+            for what, kind in (
+                *(("psnr", plain), ("psnr", "alone"), ("psnr", "judged")),
+                *(("sharp", "alone"), ("sharp", "judged")),
+            )
+        ),
+        lambda *found: all(
+            min(alone, judged) > plain + 0.5 and sharp > flat + 0.03
+            for plain, alone, judged, flat, sharp in (found[:5], found[5:])
+        ),
+        {"seeds": tuple(SEEDS)},
+    ),
     "spatial_transformer": Claim(
         "digits turned and moved are read better by 0.05 with a Spatial Transformer",
         ("with transformer", "without", "without, wider"),
         lambda found, *others: found > max(others) + 0.05,
+    ),
+    "text_to_image": Claim(
+        "what is made of captions is read as they say, shape, colour and place in 0.7",
+        ("shape/made", "colour/made", "place/made", "all/shuffled"),
+        lambda shape, colour, place, chance: (
+            min(shape, colour, place) > 0.7 > 10 * chance
+        ),
+        {"seeds": tuple(SEEDS)},
     ),
     "transfer": Claim(
         "with 5 images of each class all layers learn better after other digits than "

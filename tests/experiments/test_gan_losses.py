@@ -1,8 +1,10 @@
 """The experiment on the losses of two players: claims, at full length where slow."""
 
+import jax
 import numpy as np
 import pytest
 
+from experiments._adversarial import clouds, pictures
 from experiments.gan_losses import SEEDS, Config, _edge, _ranks, main, sure
 
 
@@ -13,7 +15,7 @@ def of(numbers, name):
 
 
 def test_only_minimax_loses_its_gradient():
-    found = sure(Config(width=24, batch_size=32, sure=1500))
+    found = sure(Config(width=24, batch_size=32, sure=1500), clouds(2))
     first, last = ({k: np.asarray(v)[:, n] for k, v in found.items()} for n in (0, -1))
     print(first, last)
     lost = last["minimax"] < 1e-3 * first["minimax"]
@@ -34,6 +36,21 @@ def test_minimax_loses_modes_and_a_penalty_finds_all(tmp_path):
     assert f"{numbers['mmd/penalised/0']:.3g}" in page
     for figure in ("samples", "modes", "estimate", "slopes", "weights"):
         assert (tmp_path / "figures" / f"{figure}.png").stat().st_size > 5_000
+
+
+def test_measures_of_pictures():
+    """Real ones cover all classes and are good, and one again and again is not."""
+    source = pictures("digits")
+    x = source.examples(jax.random.key(0), 300)
+    assert x.shape == (300, 8, 8, 1) and -1 <= x.min() < x.max() <= 1
+    measured = jax.jit(source.measured)
+    real = measured(x)
+    same = measured(x[:1] + 0.01 * x)
+    noise = measured(jax.random.uniform(jax.random.key(1), x.shape, minval=-1))
+    print(real, same, noise)
+    assert real["modes"] == source.modes == 10 and real["good"] > 0.6
+    assert same["modes"] <= 2 and noise["good"] < 0.2
+    assert abs(real["mmd"]) < 0.01 < 0.1 < min(same["mmd"], noise["mmd"])
 
 
 def test_measures_of_the_critic():

@@ -27,6 +27,7 @@ from zoo.generative import sparse_autoencoder as sparse_autoencoder
 from zoo.generative import sparse_coding as sparse_coding
 from zoo.generative import spectral as spectral
 from zoo.generative import stacked as stacked
+from zoo.generative import texture as texture
 from zoo.generative import transposed as transposed
 from zoo.generative import unet_generator as unet_generator
 from zoo.generative import vae as vae
