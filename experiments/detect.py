@@ -22,10 +22,14 @@ steps by Fast R-CNN alone, from nothing. The paper's turns begin at ImageNet.
 
 The test's scenes are drawn with another seed than those of the training. Average
 precision is COCO's, at an overlap of 0.5 (`ap`), and the mean over overlaps from 0.5 to
-0.95 (`ap/coco`); of masks, too, with Mask R-CNN. Proposals of Fast R-CNN come from no
-network: boxes of all sizes on a grid. R-CNN has its own, by selective search; it looks
-at each of them anew, and its time for an image counts the search. `all` trains them one
-after another on the same scenes, each into a folder of its own, and compares them.
+0.95 (`ap/coco`); of masks, too, with Mask R-CNN. R-CNN's proposals are by selective
+search; it looks at each of them anew, and its time for an image counts the search. Fast
+R-CNN's are given, too: 432 boxes of all sizes on a grid, or, as in the paper, 150 of
+selective search, made once for a scene. After 300 steps on 100 scenes it has 0.27 with
+the grid and 0.29 with the search, over all overlaps 0.14 and 0.19 (seed 0). Searching
+takes 0.13 seconds of a core for an image, a minute for 400 of them, so that the grid is
+the default. `all` trains the detectors one after another on the same
+scenes, each into a folder of its own, and compares them.
 
 References:
     Girshick et al., "Rich feature hierarchies for accurate object detection and
