@@ -84,6 +84,8 @@ def test_calibration_by_entropy_is_the_least_of_all_widths():
     assert calibrate.divergence(counts, at, 8) <= least
     assert calibrate.calibrated(np.abs(x), "percentile", percentile=99)[0] < 0.1
     assert calibrate.calibrated(x) == (x.min(), x.max())
+    behind = np.concatenate([np.abs(x), np.zeros(3 * x.size)])  # a ReLU
+    assert calibrate.calibrated(behind, "entropy", bits=4) == (0, high)
 
 
 def test_integers_give_what_the_floats_of_their_codes_give():

@@ -7,7 +7,9 @@
 
 P_T is the histogram of |x| up to T, what is beyond being added to its last bin. Q_T is
 P_T before that, its bins merged into as many levels as there are codes, and the count
-of each level spread evenly over those of its bins that are not empty.
+of each level spread evenly over those of its bins that are not empty. Zeros are left
+out: they have a code of their own and lose nothing, and behind a ReLU, where most
+numbers are 0, spreading them would count for more than all that is cut off.
 
 On the host, in NumPy; a range is symmetric by `entropy`, and begins at 0 if no number
 was below it.
@@ -66,7 +68,7 @@ def calibrated(
 
 
 def _entropy_width(x: np.ndarray, levels: int) -> float:
-    counts, edges = np.histogram(x, BINS, (0, x.max() or 1.0))
+    counts, edges = np.histogram(x[x > 0], BINS, (0, x.max() or 1.0))
     if levels >= BINS:
         return float(edges[-1])
     widths = np.arange(levels, BINS + 1)
