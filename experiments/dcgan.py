@@ -28,7 +28,9 @@ Photos are those of the test, or, where these are fewer than 2,000, of training;
 are as many samples as photos in one half. The generator that is measured is the moving
 average of the one that learns. The distance of two halves falls with their size, so a
 multiple on the whole of Fashion-MNIST, of 5,000 photos a half, asks for more than one
-on the embedded set, of 1,000. `python -m benchmarks.acceptance dcgan` is that run.
+on the embedded set, of 1,000. There other photos of the training are at 0.5, with noise
+of 0.1 they are at 8.7, and blurred by half a pixel at 10.5; DCGAN was at 24.9 after
+18,000 steps. `python -m benchmarks.acceptance dcgan` is that run, to its end.
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 
 Run:    python -m experiments.gan_losses
         python -m experiments.gan_losses --losses penalised clipped --steps 3000
-        python -m experiments.gan_losses --data fashion_mnist_small --steps 400
+        python -m experiments.gan_losses --data fashion_mnist_small --steps 400 \\
             --critic-steps 2
 
 Expect: with seeds 0 to 4, of eight clouds
