@@ -32,7 +32,7 @@ def test_regions_and_the_comparison(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow  # four networks to compile; a row of benchmarks.detection
 def test_in_turns(tmp_path):
-    small = dict(size=32, steps=2, batch_size=2, scenes=4, test=2, progress=False)
+    small = dict(size=32, steps=4, batch_size=2, scenes=4, test=2, progress=False)
     single = Machine(parallel="single")
     cfg = Config(**small, model="alternating", run=str(tmp_path), machine=single)
     assert 0 <= main(cfg)["ap"] <= 1
