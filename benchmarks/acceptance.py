@@ -2,7 +2,7 @@
 
     python -m benchmarks.acceptance [NAME ...]
 
-The exit status is 1 if one is not kept. It takes about twenty minutes on two cores.
+The exit status is 1 if one is not kept. All of it takes hours on two cores; name a part.
 """
 
 import sys
