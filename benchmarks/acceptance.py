@@ -2,7 +2,8 @@
 
     python -m benchmarks.acceptance [NAME ...]
 
-The exit status is 1 if one is not kept. All of it takes hours on two cores; name a part.
+The exit status is 1 if one is not kept. All of it takes hours on two cores: name a
+part.
 """
 
 import sys
