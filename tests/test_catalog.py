@@ -59,8 +59,8 @@ FAMILIES = (
     *("segmentation", "sequence", "vision"),
 )
 OTHERS = {  # hold no models
-    *("convert", "data", "functional", "learner_table", "meta", "metrics", "training"),
-    "vision_table",
+    *("convert", "data", "functional", "meta", "metrics", "training"),
+    *("generative_table", "learner_table", "vision_table"),
 }
 
 FORMS, SOME = forms(), families()
