@@ -20,9 +20,9 @@ CLAIMS = {
 }
 NAMES = tuple(f"dcgan.{name}" for name in CLAIMS)
 SAID = {
-    "distance": "Frechet distance of features of a LeNet-5, samples to half of the "
+    "distance": "Frechet distance of units of a LeNet 20-50-500, samples to half of the "
     "test photos, over that of its two halves",
-    "share": "of samples, the rarest of ten classes, as that LeNet-5 calls them",
+    "share": "of samples, the rarest of ten classes, as that LeNet calls them",
     "nearest": "distance to the nearest training photo, the least of a thousand "
     "samples, over the least of a thousand test photos",
     "s": "of the cores, for all of it",

@@ -55,7 +55,7 @@ FULL = {"data": "fashion_mnist", "steps": 45_000, "ema": 0.999, "judged": 3000}
 ENOUGH, MOST = 2000, 1000  # photos to be measured by; images that are compared
 PIECES = 5  # of a run, after each of which samples are shown and measured
 WHAT = ("nearest", "least")  # of distances to training photos: median, least
-JUDGE = zoo.create("lenet5")
+JUDGE, UNITS = zoo.create("lenet_caffe"), "dense_0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,13 +137,13 @@ def classifier(cfg: Config, train, test):
     """Its accuracy, and images -> features and logits, as NumPy arrays."""
     result = trained(
         JUDGE, train, test,
-        steps=cfg.judged, batch_size=64, rates=(2e-3,), seeds=(0,),
+        steps=cfg.judged, batch_size=64, rates=(1e-3,), seeds=(0,),
     )  # fmt: skip
     variables = of_run(result.states, 0)
 
     def told(x):
-        inner = features(JUDGE, variables, x, ["dense_1"])["dense_1"]
-        return inner, JUDGE.apply(variables, x)
+        inner = features(JUDGE, variables, x, [UNITS])[UNITS]
+        return jax.nn.relu(inner), JUDGE.apply(variables, x)
 
     told = jit_once(told)
     accuracy = float(np.ravel(result.final["accuracy"])[0])
