@@ -491,6 +491,11 @@ CASES = {
         lambda x, y: F.nearest("euclidean", x, y, 3, block=4),
         draw(normal(4, 3), normal(9, 3)),
     ),
+    "product": Case(F.product, draw(normal(2, 4, 3), normal(3, 5))),
+    "contract": Case(
+        lambda x, w: F.contract(x, w, (((2,), (0,)), ((), ()))),
+        draw(normal(2, 4, 3), normal(3, 5)),
+    ),
     "pairwise": Case(
         lambda x, y: F.pairwise("cosine", x, y, block=4),
         draw(normal(5, 3), normal(9, 3)),

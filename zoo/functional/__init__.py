@@ -139,6 +139,9 @@ from zoo.functional.pooling import global_mean_pool as global_mean_pool
 from zoo.functional.pooling import lp_pool as lp_pool
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
+from zoo.functional.products import Dense as Dense
+from zoo.functional.products import contract as contract
+from zoo.functional.products import product as product
 from zoo.functional.rademacher import every_sign as every_sign
 from zoo.functional.rademacher import finite_supremum as finite_supremum
 from zoo.functional.rademacher import generalization_gap as generalization_gap

@@ -47,6 +47,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from zoo.functional.products import product
+
 Score = Callable[[jax.Array, jax.Array], jax.Array]  # (q, k) -> [..., N, T, S]
 
 
@@ -142,7 +144,7 @@ def general_scores(q: jax.Array, k: jax.Array, w: jax.Array) -> jax.Array:
     Returns:
         [..., N, T, S].
     """
-    return dot_scores(jnp.einsum("...tnd,de->...tne", q, w), k)
+    return dot_scores(product(q, w), k)
 
 
 def additive_scores(

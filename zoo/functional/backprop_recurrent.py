@@ -55,6 +55,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from zoo.functional.products import product
+
 ACTIVATIONS = {
     "tanh": (jnp.tanh, lambda h: 1 - h * h),  # f, and f' in terms of the output
     "relu": (jax.nn.relu, lambda h: (h > 0).astype(h.dtype)),
@@ -319,7 +321,7 @@ def _check(x, mask, gates, **arrays):
 
 
 def _project(x, w_x, b):  # [B, T, D] -> [T, B, gates H]
-    return _by_time(x @ w_x + b[None, None])
+    return product(_by_time(x), w_x) + b[None, None]
 
 
 def _by_time(x):  # [B, T, ...] -> [T, B, ...]
@@ -345,7 +347,7 @@ def _split(mask, d):
 
 
 def _over_steps(a, d):  # [T, B, M], [T, B, N] -> [M, N]
-    return jnp.tensordot(a, d, ((0, 1), (0, 1)))
+    return a.reshape(-1, a.shape[2]).T @ d.reshape(-1, d.shape[2])
 
 
 def _input_gradients(x, w_x, d):

@@ -37,6 +37,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from zoo.functional.products import product
+
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 Pair = tuple[int, int]
 
@@ -58,7 +60,7 @@ def dense(
 
 def by_matmul(x: jax.Array, k: jax.Array, strides: Pair) -> jax.Array:
     """Of a kernel [1, 1, C, O]."""
-    return x[:, :: strides[0], :: strides[1]] @ k[0, 0]
+    return product(x[:, :: strides[0], :: strides[1]], k[0, 0])
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
@@ -130,7 +132,7 @@ def _blocks(x, kernel):
     four = jnp.stack([moved(i, j) for i in (0, 1) for j in (0, 1)], axis=3)
     four = four.reshape(m, 2, n, 2, c, 4 * o).transpose(0, 2, 1, 3, 4, 5)
     four = four.reshape(m * n * 4 * c, 4 * o)
-    y = patches @ four  # -> [B, p, q, 4 O]
+    y = product(patches, four)  # -> [B, p, q, 4 O]
     y = y.reshape(b, p, q, 2, 2, o).transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(b, 2 * p, 2 * q, o)
 

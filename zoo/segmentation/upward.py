@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from zoo.functional.convolution import convolve
 from zoo.functional.initializers import he_normal
+from zoo.functional.products import product
 from zoo.functional.resize import bilinear_deconvolution, bilinear_kernel
 
 
@@ -40,7 +41,7 @@ class Doubled(nn.Module):
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         b, h, w, c = x.shape
         flat = kernel.transpose(2, 0, 1, 3).reshape(c, -1)  # [C, 2 2 F]
-        y = (x @ flat).reshape(b, h, w, 2, 2, self.features)
+        y = product(x, flat).reshape(b, h, w, 2, 2, self.features)
         y = y.transpose(0, 1, 3, 2, 4, 5).reshape(b, 2 * h, 2 * w, self.features)
         return y + bias.reshape(1, 1, 1, -1)
 

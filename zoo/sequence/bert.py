@@ -31,6 +31,7 @@ import jax.numpy as jnp
 
 from zoo.errors import unknown
 from zoo.functional.dropout import Dropout
+from zoo.functional.products import Dense
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.positions import too_long
 from zoo.sequence.stack import Stack
@@ -108,7 +109,7 @@ class BERT(nn.Module):
         if self.output == "mean":
             return mean_of_tokens(h, mask)
         if self.output == "pooled":
-            return nn.tanh(nn.Dense(self.features, name="pooler")(h[:, 0]))
+            return nn.tanh(Dense(self.features, name="pooler")(h[:, 0]))
         return _Head(name="head")(h, embed) if self.output == "tokens" else h
 
     def _embed(self, count, name):
@@ -134,7 +135,7 @@ class BERT(nn.Module):
 class _Head(nn.Module):  # the logits of masked tokens, by the embedding
     @nn.compact
     def __call__(self, h, embed):  # [B, T, D] -> [B, T, V]
-        h = nn.gelu(nn.Dense(h.shape[2], name="dense")(h), approximate=False)
+        h = nn.gelu(Dense(h.shape[2], name="dense")(h), approximate=False)
         zero = nn.initializers.zeros_init()
         bias = self.param("bias", zero, (embed.num_embeddings,))
         return embed.attend(_norm("norm")(h)) + bias[None, None]

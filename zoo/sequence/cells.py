@@ -36,6 +36,8 @@ References:
 import jax
 import jax.numpy as jnp
 
+from zoo.functional.products import product
+
 
 def gru_reset_before(
     x: jax.Array,
@@ -69,7 +71,7 @@ def gru_reset_before(
         h = new if m is None else jnp.where(m[:, None], new, h)
         return h, h
 
-    u = jnp.swapaxes(x @ w_x + b[None, None], 0, 1)  # [T, B, 3 H]
+    u = jnp.swapaxes(product(x, w_x) + b[None, None], 0, 1)  # [T, B, 3 H]
     _, states = jax.lax.scan(step, h, (u, None if mask is None else mask.T))
     return jnp.swapaxes(states, 0, 1)
 
@@ -102,9 +104,9 @@ def output_to_hidden(
     Returns:
         The outputs of each step, [B, T, O].
     """
-    u = x @ w_x + b[None, None]  # [B, T, H]
+    u = product(x, w_x) + b[None, None]  # [B, T, H]
     if y.ndim == 3:
-        return readout(activation(u + y @ w_y) @ v + c[None, None])
+        return readout(product(activation(u + product(y, w_y)), v) + c[None, None])
 
     def step(y, u):
         y = readout(activation(u + y @ w_y) @ v + c[None])

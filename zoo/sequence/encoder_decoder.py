@@ -23,6 +23,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 
+from zoo.functional.products import Dense
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.recurrent import Recurrent, State
 from zoo.sequence.search import Step
@@ -71,7 +72,7 @@ class EncoderDecoder(nn.Module):
         self.target_embed = nn.Embed(self.targets, self.width)
         fields = dict(features=self.features, cell="gru", biases=2)
         self.encoder, self.decoder = Recurrent(**fields), Recurrent(**fields)
-        self.head = nn.Dense(self.targets)
+        self.head = Dense(self.targets)
 
     def __call__(self, x: dict[str, jax.Array], *, train: bool = False) -> jax.Array:
         del train

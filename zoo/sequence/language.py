@@ -34,6 +34,7 @@ import numpy as np
 
 from zoo.functional.dropout import Dropout
 from zoo.functional.losses import Pair, cross_entropy
+from zoo.functional.products import Dense
 from zoo.sequence.recurrent import Recurrent, State
 
 TINY = dict(vocabulary=11, width=3, cell="lstm", features=4, layers=2, dropout=0.25)
@@ -89,7 +90,7 @@ class RecurrentLM(nn.Module):
         h = drop("dropout_in", h)
         h, final = net(h, initial=state, train=train, index=index)  # [B, T, features]
         h = drop("dropout_out", h)
-        logits = nn.Dense(self.vocabulary, name="head")(h)  # [B, T, V]
+        logits = Dense(self.vocabulary, name="head")(h)  # [B, T, V]
         return logits if state is None else (logits, final)
 
     @nn.nowrap

@@ -41,6 +41,7 @@ from zoo.functional.attention import (
     general_scores,
 )
 from zoo.functional.dropout import Dropout
+from zoo.functional.products import Dense
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.recurrent import Recurrent, State
 from zoo.sequence.search import Step
@@ -90,9 +91,9 @@ class Seq2Seq(nn.Module):
         self.encoder = Recurrent(**fields, bidirectional=True, dropout=self.dropout)
         self.decoder = Recurrent(**fields, dropout=self.dropout)
         parts = self.layers * (2 if self.cell == "lstm" else 1)
-        self.bridge = [nn.Dense(self.features) for _ in range(parts)]
-        self.combine = nn.Dense(self.features)
-        self.head = nn.Dense(self.vocabulary)
+        self.bridge = [Dense(self.features) for _ in range(parts)]
+        self.combine = Dense(self.features)
+        self.head = Dense(self.vocabulary)
         h, m = self.features, 2 * self.features
         normal = nn.initializers.lecun_normal()
         if self.score == "additive":
@@ -102,8 +103,8 @@ class Seq2Seq(nn.Module):
         elif self.score == "general":
             self.w = self.param("w", normal, (h, m))
         elif self.score == "scaled":
-            self.q = nn.Dense(h, use_bias=False)
-            self.k = nn.Dense(h, use_bias=False)
+            self.q = Dense(h, use_bias=False)
+            self.k = Dense(h, use_bias=False)
 
     def __call__(
         self,

@@ -33,6 +33,7 @@ import jax.numpy as jnp
 from zoo.errors import unknown
 from zoo.functional.attention import attention
 from zoo.functional.dropout import Dropout
+from zoo.functional.products import Dense, product
 from zoo.sequence.positions import rotary
 
 ACTIVATIONS = {
@@ -62,13 +63,13 @@ class Attention(nn.Module):
         width = x.shape[2]
         split = lambda y: y.reshape(*y.shape[:2], self.heads, -1)  # [B, T, N, D / N]
         if self.cross:
-            q = split(nn.Dense(width, name="query")(x))
+            q = split(Dense(width, name="query")(x))
             if not isinstance(memory, tuple):  # else it is projected already
-                both = nn.Dense(2 * width, name="key_value")(memory)
+                both = Dense(2 * width, name="key_value")(memory)
                 memory = tuple(map(split, jnp.split(both, 2, axis=2)))
             k, v = memory
         else:
-            qkv = nn.Dense(3 * width, name="qkv")(x)
+            qkv = Dense(3 * width, name="qkv")(x)
             q, k, v = map(split, jnp.split(qkv, 3, axis=2))
             before = jnp.int32(0) if cache is None else cache[0]
             if self.turned:
@@ -85,7 +86,7 @@ class Attention(nn.Module):
                 )
                 mask, causal = mask[None, None], False
         y = attention(q, k, v, mask, causal=causal)
-        y = nn.Dense(width, name="out")(y.reshape(x.shape))  # [B, T, D]
+        y = Dense(width, name="out")(y.reshape(x.shape))  # [B, T, D]
         return y if cache is None else (y, (k, v))
 
 
@@ -139,8 +140,8 @@ class Layer(nn.Module):
             return part(x, memory, memory_mask)
 
         def network(x):
-            h = nn.Dense(self.hidden, name="network_in")(x)  # [B, T, H]
-            return nn.Dense(x.shape[2], name="network_out")(
+            h = Dense(self.hidden, name="network_in")(x)  # [B, T, H]
+            return Dense(x.shape[2], name="network_out")(
                 ACTIVATIONS[self.activation](h)
             )
 
@@ -275,7 +276,7 @@ def remember(params: dict[str, Any], memory: jax.Array, heads: int) -> tuple:
 
     def one(layer):
         own = layer["cross"]["key_value"]
-        both = memory @ own["kernel"] + own["bias"][None, None]
+        both = product(memory, own["kernel"]) + own["bias"][None, None]
         split = lambda y: y.reshape(*y.shape[:2], heads, -1)
         return tuple(map(split, jnp.split(both, 2, axis=2)))
 

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.functional.initializers import he_normal
+from zoo.functional.products import product
 from zoo.functional.sampling import bilinear_sample
 from zoo.vision.layers import Kit, check, output
 
@@ -103,8 +104,8 @@ def deform_conv(
     read = jax.vmap(sample)(parts, places)  # [B, H', W', G, h w, C / G]
     if mask is not None:
         read = read * mask[..., None]
-    kernel = kernel.reshape(h * w, groups, channels // groups, features)
-    return jnp.einsum("bijgkc,kgco->bijo", read, kernel)
+    kernel = kernel.reshape(h * w, groups, channels // groups, features).swapaxes(0, 1)
+    return product(read.reshape(*read.shape[:3], -1), kernel.reshape(-1, features))
 
 
 class DeformableConv(nn.Module):
