@@ -58,14 +58,17 @@ def judged(rate: float, weight: float, conditional: bool = True) -> Callable:
     )
 
 
-def unpaired(rate: float) -> Callable:
-    """A builder: CycleGAN, of two small residual networks."""
+def unpaired(rate: float, identity: float = 0.0) -> Callable:
+    """A builder: CycleGAN, of two small residual networks. The way there and back
+    counts 3 and not 10: that, and an identity, hold images as they are for long."""
     return lambda axis_name=None: cyclegan.learner(
         CYCLE,
         dict.fromkeys("xy", patch.PatchDiscriminator(16, 1)),
         gan_losses.least_squares(),
         adam(rate),
         adam(rate),
+        cycle=3.0,
+        identity=identity,
         axis_name=axis_name,
     )
 

@@ -1,7 +1,7 @@
 """Fewer pixels, or a hole: a network restores what interpolation leaves smooth.
 
 Run:    python -m experiments.restoration
-        python -m experiments.restoration --tasks inpainting --hole 10
+        python -m experiments.restoration --tasks inpainting --hole 20
 
 Expect: on 500 test photos, with seed 0,
 
@@ -17,8 +17,8 @@ CPU core, most of it compiling.
 
 Clothes of the embedded set, 32 x 32, of which something is lost:
 
-    super_resolution    four pixels of five in each direction: 8 x 8 are left, the means
-                        of squares of 4 x 4, and enlarged by bicubic interpolation
+    super_resolution    three pixels of four in each direction: 8 x 8 are left, the
+                        means of squares of 4 x 4, enlarged by bicubic interpolation
     inpainting          a square in the middle, filled in from around it so that the
                         Laplacian vanishes (`harmonic`), as a soap film would
 
