@@ -20,8 +20,8 @@ CLAIMS = {
 }
 NAMES = tuple(f"dcgan.{name}" for name in CLAIMS)
 SAID = {
-    "distance": "Frechet distance of units of a LeNet 20-50-500, samples to half of the "
-    "test photos, over that of its two halves",
+    "distance": "Frechet distance of units of a LeNet 20-50-500, samples to half of "
+    "the test photos, over that of its two halves",
     "share": "of samples, the rarest of ten classes, as that LeNet calls them",
     "nearest": "distance to the nearest training photo, the least of a thousand "
     "samples, over the least of a thousand test photos",

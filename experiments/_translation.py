@@ -58,12 +58,20 @@ def judged(rate: float, weight: float, conditional: bool = True) -> Callable:
     )
 
 
-def unpaired(rate: float, identity: float = 0.0) -> Callable:
-    """A builder: CycleGAN, of two small residual networks. The way there and back
-    counts 3 and not 10: that, and an identity, hold images as they are for long."""
+def unpaired(rate: float, layers: int = 1, identity: float = 0.0) -> Callable:
+    """A builder: CycleGAN, of two small residual networks.
+
+    The way there and back counts 3, not 10 as in the paper: that holds images as they
+    are for long, and so does an identity, of what is to be as bright as before alone.
+
+    Args:
+        rate: of Adam, of all networks.
+        layers: of the discriminators, which see 16 pixels with 1 and 34 with 2.
+        identity: weight of the identity, by that of the way there and back.
+    """
     return lambda axis_name=None: cyclegan.learner(
         CYCLE,
-        dict.fromkeys("xy", patch.PatchDiscriminator(16, 1)),
+        dict.fromkeys("xy", patch.PatchDiscriminator(16, layers)),
         gan_losses.least_squares(),
         adam(rate),
         adam(rate),

@@ -14,8 +14,8 @@ def test_a_discriminator_sharpens_what_pairs_teach(tmp_path):
     numbers = main(Config(run=str(tmp_path)))
     of = lambda what: [numbers[f"{what}/{name}/0"] for name in NAMES]
     alone, pix2pix, cyclegan = of("l1")
-    assert max(alone, pix2pix) < 0.5 * min(cyclegan, numbers["l1/mean"])
-    assert cyclegan < 0.9 * numbers["l1/outlines"]
+    assert max(alone, pix2pix) < 0.6 * cyclegan and alone < 0.5 * numbers["l1/mean"]
+    assert cyclegan < 0.9 * numbers["l1/mean"] < 0.9 * numbers["l1/outlines"]
     alone, pix2pix, _ = of("sharp")
     assert alone + 0.1 < pix2pix < 1.1
     page = (tmp_path / "report.html").read_text()
