@@ -33,7 +33,13 @@ on the embedded set, of 1,000. There other photos of the training are at 1.0, wi
 of 0.1 they are at 2.4, and blurred by half a pixel at 5.0. What a multiple means is the
 classifier's: by the 84 sums of LeNet-5's last hidden layer, before their ReLU, such
 photos are at 0.6, 10.4 and 12.6, and DCGAN after 18,000 steps at 24.9.
-`python -m benchmarks.acceptance dcgan` is the run on the whole set.
+
+On the whole set, by `python -m benchmarks.acceptance dcgan`, seed 0,
+
+    step        9,000   18,000  27,000  36,000  45,000
+    distance    5.8     4.8     4.2     4.1     4.0
+
+with shares from 0.06 (shirts) to 0.14 (pullovers), in 2,200 seconds of the cores.
 """
 
 import dataclasses
