@@ -34,9 +34,8 @@ def sigmoid(z):
 def test_a_step_line_by_line(objective, mean_gradient):
     """A loop over rows, words and outputs, in NumPy; and the gradient by autodiff."""
     rate, batch = 0.3, given()
-    made = word2vec.learner(
-        COUNTS, D, lambda t: rate / (1 + t), objective, K, mean_gradient=mean_gradient
-    )
+    fall, fields = lambda t: rate / (1 + t), dict(mean_gradient=mean_gradient, group=3)
+    made = word2vec.learner(COUNTS, D, fall, objective, K, **fields)
     rng = np.random.default_rng(1)
     with jax.enable_x64(True):
         state = made.init(jax.random.key(3), batch)
@@ -46,12 +45,9 @@ def test_a_step_line_by_line(objective, mean_gradient):
             outputs=jnp.asarray(rng.normal(size=state.outputs.shape)),
         )
         new, metrics = jax.jit(made.step)(state, batch)
-        drawn = word2vec.draw(
-            jax.random.fold_in(state.key, 4),
-            batch["index"],
-            word2vec.table(COUNTS),
-            K,
-        )
+        first = np.arange(B) if objective == "negative" else np.arange(B) // 3 * 3
+        key, table = jax.random.fold_in(state.key, 4), word2vec.table(COUNTS)
+        drawn = word2vec.draw(key, batch["index"][first], table, K)
     tree = huffman(COUNTS)
     inputs, outputs = np.array(state.inputs), np.array(state.outputs)
     total = 0.0
@@ -59,7 +55,7 @@ def test_a_step_line_by_line(objective, mean_gradient):
     for b in range(B):
         inside = [w for w in batch["x"][b] if w >= 0]
         h = np.mean([before[0][w] for w in inside], 0)
-        if objective == "negative":
+        if objective != "hierarchical":
             asked = [(batch["y"][b], 1.0)]
             asked += [(n, 0.0) for n in np.array(drawn[b]) if n != batch["y"][b]]
         else:
@@ -94,9 +90,52 @@ def test_a_step_line_by_line(objective, mean_gradient):
         close(new.outputs, before[1] - rate / 5 * np.array(slopes[1]))
 
 
-def test_a_step_touches_its_rows_only():
+def test_words_that_are_shared():
+    """By groups of one it is `negative`; by any, its mean over what is drawn is.
+
+    The mean is a sum over all words, in NumPy; of 4,000 steps, by how far they scatter.
+    """
+    batch, rng = given(), np.random.default_rng(2)
+    learner = lambda name, g: word2vec.learner(COUNTS, D, 1.0, name, K, group=g)
+    vectors = rng.normal(size=(2, V, D))  # inputs and outputs
+    with jax.enable_x64(True):
+        state = learner("shared", 1).init(jax.random.key(3), batch)
+        state = state._replace(inputs=jnp.asarray(vectors[0]))
+        state = state._replace(outputs=jnp.asarray(vectors[1]))
+        plain = jax.jit(learner("negative", 9).step)(state, batch)
+        alone = jax.jit(learner("shared", 1).step)(state, batch)
+        keys = jax.random.split(jax.random.key(4), 4000)
+
+        @jax.jit
+        @jax.vmap
+        def drawn(key):
+            new, metrics = learner("shared", 3).step(state._replace(key=key), batch)
+            return new.inputs, new.outputs, metrics["loss"][0]
+
+        found = jax.tree.map(np.array, drawn(keys))
+    for a, b in zip(plain[0][2:], alone[0][2:], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    np.testing.assert_allclose(plain[1]["loss"], alone[1]["loss"], rtol=1e-12)
+    inputs, outputs = vectors.copy()
+    total, share = 0.0, COUNTS**0.75 / (COUNTS**0.75).sum()
+    for x, y, weight in zip(batch["x"], batch["y"], batch["weight"], strict=True):
+        h = vectors[0][x[x >= 0]].mean(0)
+        p = sigmoid(vectors[1] @ h)
+        counts = np.where(np.arange(V) == y, 0, K * share) * weight
+        total -= weight * np.log(p[y]) + counts @ np.log(1 - p)
+        g = weight * (np.arange(V) == y) * (1 - p) - counts * p
+        outputs += np.outer(g, h)
+        np.add.at(inputs, x[x >= 0], g @ vectors[1])
+    for mean, seen in zip((inputs, outputs, total), found, strict=True):
+        error = np.std(seen, 0) / len(keys) ** 0.5
+        assert (abs(np.mean(seen, 0) - mean) <= 4 * error + 1e-9).all()
+
+
+@pytest.mark.parametrize("objective", ["negative", "shared"])
+def test_a_step_touches_its_rows_only(objective):
     """No array of the size of the table but the two that are donated."""
-    made = word2vec.learner(np.arange(1, 1001)[::-1], 5, negative=2)
+    counts = np.arange(1, 1001)[::-1]
+    made = word2vec.learner(counts, 5, 0.1, objective, negative=2, group=2)
     batch = {name: array[:2] for name, array in given().items()}
     state = made.init(jax.random.key(0), batch)
     jaxpr = str(jax.make_jaxpr(made.step)(state, batch))
@@ -179,7 +218,14 @@ X = np.zeros((3, 2), np.float32)
         (lambda: word2vec.learner(COUNTS, objective="full"), "unknown objective"),
         (lambda: word2vec.learner(COUNTS[:1]), "counts must be positive .*V >= 2"),
         (lambda: word2vec.learner(COUNTS - 1), "counts must be positive"),
-        (lambda: word2vec.learner(COUNTS, 0), "must be positive, got 0 and 5"),
+        (lambda: word2vec.learner(COUNTS, 0), "must be positive, got 0, 5 and 16"),
+        (lambda: word2vec.learner(COUNTS, group=0), "positive, got 100, 5 and 0"),
+        (
+            lambda: word2vec.learner(COUNTS, objective="shared", group=4).init(
+                jax.random.key(0), given()
+            ),
+            "rows of a device must be groups of 4, got 6",
+        ),
         (lambda: word2vec.learner(COUNTS, rate=-1), "rate must be 0 or positive"),
         (
             lambda: word2vec.learner(COUNTS).init(

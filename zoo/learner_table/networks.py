@@ -48,9 +48,10 @@ def _windows(step: int) -> Batch:
 
 
 def _word2vec(objective: str) -> LearnerRow:
-    """A row of `word2vec`."""
+    """A row of `word2vec`; groups of two, which eight devices have."""
     counts = np.array([40, 20, 12, 9, 5, 2, 1])
-    return LearnerRow(of(word2vec.learner, counts, 4, 0.5, objective), _windows)
+    build = of(word2vec.learner, counts, 4, 0.5, objective, group=2)
+    return LearnerRow(build, _windows)
 
 
 def _lit(step: int) -> Batch:
@@ -98,4 +99,5 @@ NETWORKS: dict[str, LearnerRow] = {
     "truncated": LearnerRow(_truncated, _streams),
     "word2vec": _word2vec("negative"),
     "word2vec_hierarchical": _word2vec("hierarchical"),
+    "word2vec_shared": _word2vec("shared"),
 }
