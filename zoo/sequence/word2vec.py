@@ -49,9 +49,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from zoo.errors import unknown
-from zoo.functional.dropout import example_keys
 from zoo.learner import Learner
 from zoo.sequence.huffman import huffman
+from zoo.sequence.word2vec_outputs import Outputs, draw, negatives, table, way
 
 OBJECTIVES = ("negative", "hierarchical", "shared")
 Schedule = float | Callable[[jax.Array], jax.Array]
@@ -62,14 +62,6 @@ class Word2VecState(NamedTuple):
     key: jax.Array  # never advanced; a step's own key is fold_in(key, step)
     inputs: jax.Array  # [V, D]: the vectors of the words
     outputs: jax.Array  # [V, D], or of the tree's inner nodes [V - 1, D]
-
-
-class Outputs(NamedTuple):
-    """What each row is scored against, [B, M]; see `negatives` and `way`."""
-
-    rows: jax.Array  # int32: rows of the outputs
-    labels: jax.Array  # float: 1 or 0
-    mask: jax.Array  # float: 0 where there is nothing
 
 
 def learner(
@@ -289,59 +281,6 @@ def moved(inputs, outputs, x, rows, g, h, back, rate, mean_gradient=False, share
     share = there / _number(there) if mean_gradient else there
     near = jnp.einsum("bc,bd->bcd", rate * share, back).reshape(-1, width)
     return inputs.at[jnp.maximum(x, 0).reshape(-1)].add(near), outputs
-
-
-def table(counts: np.ndarray, power: float = 0.75) -> np.ndarray:
-    """The bounds of the words in 0 .. 2^32 - 1, in proportion to count^power.
-
-    Args:
-        counts: [V].
-        power: of the counts.
-
-    Returns:
-        uint32 [V]: word w is drawn by numbers from bound w - 1 up to bound w, without
-        it.
-    """
-    weights = np.asarray(counts, float) ** power
-    bounds = np.cumsum(weights) / weights.sum() * 2.0**32
-    return np.minimum(np.round(bounds), 2**32 - 1).astype(np.uint32)
-
-
-def draw(
-    key: jax.Array, index: jax.Array, cumulative: np.ndarray, number: int
-) -> jax.Array:
-    """Words by chance, the same wherever a row is computed.
-
-    Args:
-        key: of the step.
-        index: numbers of the rows, int [B].
-        cumulative: of `table`, [V].
-        number: K.
-
-    Returns:
-        int32 [B, K].
-    """
-    keys = example_keys(key, index)
-    of_row = lambda key: jax.random.bits(key, (number,), jnp.uint32)  # in x64 too
-    bits = jax.vmap(of_row)(keys)
-    found = jnp.searchsorted(jnp.asarray(cumulative), bits, side="right")
-    return jnp.minimum(found, len(cumulative) - 1).astype(jnp.int32)
-
-
-def negatives(y: jax.Array, drawn: jax.Array) -> Outputs:
-    """y with label 1, and what was drawn with label 0; not counted where it is y."""
-    own = y.reshape(-1, 1).astype(jnp.int32)
-    rows = jnp.concatenate([own, drawn], 1)  # [B, K + 1]
-    first = jnp.arange(rows.shape[1])[None] == 0
-    labels = jnp.broadcast_to(first, rows.shape).astype(jnp.float32)
-    return Outputs(rows, labels, (first | (rows != own)).astype(jnp.float32))
-
-
-def way(y: jax.Array, nodes: jax.Array, turns: jax.Array) -> Outputs:
-    """The nodes on the way to y, with label 1 where it turns left."""
-    rows, turns = nodes[y], turns[y]  # [B, L]
-    labels = (turns == 0).astype(jnp.float32)
-    return Outputs(jnp.maximum(rows, 0), labels, (rows >= 0).astype(jnp.float32))
 
 
 def _number(there):  # [B, C] -> [B, 1]
