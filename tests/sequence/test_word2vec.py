@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from zoo.sequence import analogy, huffman, nearest, word2vec
-from zoo.sequence import word2vec_outputs as asked
+from zoo.sequence import word2vec_outputs as drawing
 
 V, D, B, C, K = 7, 3, 6, 4, 2
 COUNTS = np.array([40, 20, 12, 9, 5, 2, 1])
@@ -47,8 +47,8 @@ def test_a_step_line_by_line(objective, mean_gradient):
         )
         new, metrics = jax.jit(made.step)(state, batch)
         first = np.arange(B) if objective == "negative" else np.arange(B) // 3 * 3
-        key, table = jax.random.fold_in(state.key, 4), asked.table(COUNTS)
-        drawn = asked.draw(key, batch["index"][first], table, K)
+        key, table = jax.random.fold_in(state.key, 4), drawing.table(COUNTS)
+        drawn = drawing.draw(key, batch["index"][first], table, K)
     tree = huffman(COUNTS)
     inputs, outputs = np.array(state.inputs), np.array(state.outputs)
     total = 0.0
@@ -166,7 +166,7 @@ def test_probabilities_of_the_tree_sum_to_one():
     rng = np.random.default_rng(0)
     h, outputs = rng.normal(size=D), rng.normal(size=(V - 1, D))
     tree = huffman(COUNTS)
-    found = asked.way(jnp.arange(V), *map(jnp.asarray, tree))
+    found = drawing.way(jnp.arange(V), *map(jnp.asarray, tree))
     inputs = jnp.asarray(np.tile(h, (V, 1)))
     losses, *_ = word2vec.pulls(
         inputs, jnp.asarray(outputs), jnp.arange(V)[:, None], found
@@ -176,15 +176,15 @@ def test_probabilities_of_the_tree_sum_to_one():
 
 def test_words_are_drawn_by_their_counts():
     """Chi-square of 60,000 words against count^0.75; and by row, not by place."""
-    table = asked.table(COUNTS)
+    table = drawing.table(COUNTS)
     key, index = jax.random.key(0), jnp.arange(20_000)
-    drawn = jax.jit(lambda i: asked.draw(key, i, table, 3))(index)
+    drawn = jax.jit(lambda i: drawing.draw(key, i, table, 3))(index)
     seen = np.bincount(np.array(drawn).reshape(-1), minlength=V)
     share = COUNTS**0.75 / (COUNTS**0.75).sum()
     assert scipy.stats.chisquare(seen, 60_000 * share).pvalue > 0.01
     flat = np.ones(V) / V  # that another power would be told
     assert scipy.stats.chisquare(seen, 60_000 * flat).pvalue < 1e-6
-    again = asked.draw(key, index[7:9], table, 3)
+    again = drawing.draw(key, index[7:9], table, 3)
     np.testing.assert_array_equal(again, drawn[7:9])
     assert np.diff(np.append(0, table.astype(float))) / 2**32 == pytest.approx(share)
 
