@@ -1,5 +1,6 @@
 """Products of rows with a matrix, against NumPy and XLA's own."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,14 +66,19 @@ def test_types_are_those_that_are_asked_for(data):
 
 
 def test_dense_has_the_parameters_of_linen(data):
-    import flax.linen as nn
-
     x = jnp.asarray(data[0], jnp.float32)
     ours, theirs = (module(7) for module in (F.Dense, nn.Dense))
     variables = ours.init(jax.random.key(0), x)
     np.testing.assert_allclose(
         ours.apply(variables, x), theirs.apply(variables, x), rtol=1e-6
     )
+
+
+def test_scores_of_an_embedding_are_linens(data):
+    embed, x = nn.Embed(7, 6), jnp.asarray(data[0], jnp.float32)
+    variables = embed.init(jax.random.key(0), x, method="attend")
+    bound = embed.bind(variables)
+    np.testing.assert_allclose(F.attend(bound, x), bound.attend(x), rtol=1e-5)
 
 
 @pytest.mark.parametrize("shapes", [((3, 4), (5, 6)), ((3, 4), (4,)), ((), (4, 5))])

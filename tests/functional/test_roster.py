@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -492,6 +493,10 @@ CASES = {
         draw(normal(4, 3), normal(9, 3)),
     ),
     "product": Case(F.product, draw(normal(2, 4, 3), normal(3, 5))),
+    "attend": Case(
+        lambda x, w: F.attend(nn.Embed(5, 3).bind({"params": {"embedding": w}}), x),
+        draw(normal(2, 4, 3), normal(5, 3)),
+    ),
     "contract": Case(
         lambda x, w: F.contract(x, w, (((2,), (0,)), ((), ()))),
         draw(normal(2, 4, 3), normal(3, 5)),

@@ -140,6 +140,7 @@ from zoo.functional.pooling import lp_pool as lp_pool
 from zoo.functional.pooling import max_pool as max_pool
 from zoo.functional.pooling import mean_pool as mean_pool
 from zoo.functional.products import Dense as Dense
+from zoo.functional.products import attend as attend
 from zoo.functional.products import contract as contract
 from zoo.functional.products import product as product
 from zoo.functional.rademacher import every_sign as every_sign

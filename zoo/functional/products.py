@@ -61,4 +61,10 @@ def contract(lhs: jax.Array, rhs: jax.Array, axes: Any, *rest: Any, **options: A
     return y.reshape(*lhs.shape[:-1], rhs.shape[1])
 
 
+def attend(embed: nn.Embed, x: jax.Array) -> jax.Array:
+    """`embed.attend`, the scores of x with every vector, [..., D] -> [..., V]."""
+    scores = embed.attend(x.reshape(-1, x.shape[-1]))
+    return scores.reshape(*x.shape[:-1], -1)
+
+
 Dense = functools.partial(nn.Dense, dot_general=contract)

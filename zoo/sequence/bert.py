@@ -31,7 +31,7 @@ import jax.numpy as jnp
 
 from zoo.errors import unknown
 from zoo.functional.dropout import Dropout
-from zoo.functional.products import Dense
+from zoo.functional.products import Dense, attend
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.positions import too_long
 from zoo.sequence.stack import Stack
@@ -138,7 +138,7 @@ class _Head(nn.Module):  # the logits of masked tokens, by the embedding
         h = nn.gelu(Dense(h.shape[2], name="dense")(h), approximate=False)
         zero = nn.initializers.zeros_init()
         bias = self.param("bias", zero, (embed.num_embeddings,))
-        return embed.attend(_norm("norm")(h)) + bias[None, None]
+        return attend(embed, _norm("norm")(h)) + bias[None, None]
 
 
 def mean_of_tokens(h: jax.Array, mask: jax.Array | None = None) -> jax.Array:

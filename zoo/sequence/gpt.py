@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.dropout import Dropout
+from zoo.functional.products import attend
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.positions import added, too_long
 from zoo.sequence.stack import Cache, Stack
@@ -83,9 +84,9 @@ class GPT(nn.Module):
         h = Dropout(self.dropout, name="dropout")(h, train=train, index=index)
         stack = self._stack(name="stack")
         if state is None:
-            return embed.attend(stack(h, causal=True, train=train, index=index))
+            return attend(embed, stack(h, causal=True, train=train, index=index))
         h, state = stack(h, cache=state, train=train, index=index)
-        return embed.attend(h), state
+        return attend(embed, h), state
 
     @nn.nowrap
     def initial_state(self, batch: int, longest: int = 0) -> Cache:

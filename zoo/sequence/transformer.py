@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from zoo.functional.dropout import Dropout
+from zoo.functional.products import attend
 from zoo.sequence.language import checked_tokens
 from zoo.sequence.positions import added, too_long
 from zoo.sequence.stack import Cache, Stack
@@ -106,9 +107,9 @@ class Transformer(nn.Module):
         given = dict(memory=memory, memory_mask=_of_keys(mask), train=train)
         if cache is None:
             h = self.decoder(h, causal=True, index=index, **given)
-            return self.embed.attend(h)
+            return attend(self.embed, h)
         h, cache = self.decoder(h, cache=cache, index=index, **given)
-        return self.embed.attend(h), cache
+        return attend(self.embed, h), cache
 
     @nn.nowrap
     def initial_cache(self, batch: int, longest: int) -> Cache:
