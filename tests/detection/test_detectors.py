@@ -13,6 +13,7 @@ from tests.test_catalog import assert_close, steps
 from zoo import detection
 from zoo.data import scenes
 from zoo.detection import roi, rpn
+from zoo.detection.heads import DenseHead
 from zoo.learner import TrainState
 
 S, G = 32, 4
@@ -28,6 +29,16 @@ def objects(count, seed=0):
     batch["instances"][0] = 0
     rng = np.random.default_rng(seed)
     return batch | {"index": rng.permutation(count).astype(np.int32)}
+
+
+def test_a_dense_head_begins_by_calling_nearly_all_background():
+    """A chance in a hundred for each class (RetinaNet, section 4.1); boxes stay."""
+    head = DenseHead(anchors=3, num_classes=2, layers=1)
+    x = jax.random.normal(jax.random.key(0), (1, 4, 4, 8))
+    (logits, t), _ = jax.jit(head.init_with_output)(jax.random.key(1), x)
+    assert logits.shape == (1, 48, 2) and t.shape == (1, 48, 4)
+    assert abs(jax.nn.sigmoid(logits) - 0.01).max() < 0.003
+    assert 0 < abs(t).max() < 0.3
 
 
 @pytest.mark.parametrize("name", ["maskrcnn_resnet50_fpn", "retinanet_resnet50_fpn"])
