@@ -23,7 +23,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from zoo.functional.products import Dense
 from zoo.segmentation.upward import Doubled
 from zoo.vision.layers import Kit
 
@@ -141,7 +140,7 @@ class BoxHead(nn.Module):
         for i in (1, 2):
             x = nn.relu(kit.dense(x, self.hidden, f"dense_{i}"))
         y = kit.dense(x, self.num_classes, "logits")
-        t = Dense(4 * self.num_classes, kernel_init=_small(), name="boxes")(x)
+        t = nn.Dense(4 * self.num_classes, kernel_init=_small(), name="boxes")(x)
         return y, t.reshape(*y.shape, 4)
 
 

@@ -41,7 +41,6 @@ from zoo.errors import unknown
 from zoo.functional.convolution import convolve
 from zoo.functional.dropout import Dropout
 from zoo.functional.initializers import he_normal
-from zoo.functional.products import Dense
 
 Act = Callable[[jax.Array], jax.Array] | None
 Pair = int | tuple[int, int]
@@ -141,7 +140,7 @@ class Kit:
 
     def dense(self, x: jax.Array, features: int, name: str) -> jax.Array:
         """A dense layer with a bias."""
-        return Dense(features, dtype=self.dtype, name=name)(x)
+        return nn.Dense(features, dtype=self.dtype, name=name)(x)
 
     def squeeze_excite(
         self,
