@@ -25,12 +25,14 @@ class Entry(NamedTuple):
         cpu_devices: None runs it in this process; else in one of its own.
         parts: the module's table of what can be measured alone, as ENTRY:PART; the
             function takes the names of parts.
+        threads: of XLA, in a process of its own; None: as many as cores.
     """
 
     module: str
     function: str = "measure"
     cpu_devices: int | None = None
     parts: str = ""
+    threads: int | None = None
 
 
 LOOP, SWEEP = Entry("loop"), Entry("sweep", cpu_devices=2)
@@ -55,7 +57,7 @@ BENCHMARKS = {
     "adversarial": Entry("adversarial", parts="PARTS"),
     "adversarial_split": Entry("adversarial", "split", cpu_devices=2),
     "pixels": Entry("pixels", parts="PARTS"),
-    "vectors": Entry("vectors"),
+    "vectors": Entry("vectors", cpu_devices=1, threads=1),
     "decoding": Entry("decoding"),
     "corpus": CORPUS,
 }
@@ -185,7 +187,8 @@ def _chosen(kind, name, table) -> tuple[str, Entry, tuple[str, ...]]:
 def _run(entry: Entry, parts: tuple[str, ...]) -> list[Figure]:
     module = f"benchmarks.{entry.module}"
     if entry.cpu_devices:
-        figures = isolated.figures(module, entry.function, entry.cpu_devices, *parts)
+        given = module, entry.function, entry.cpu_devices, *parts
+        figures = isolated.figures(*given, threads=entry.threads)
     else:
         figures = getattr(importlib.import_module(module), entry.function)(*parts)
     names = importlib.import_module(module).NAMES

@@ -23,7 +23,9 @@ PATIENCE = (
 )
 
 
-def figures(module: str, function: str, devices: int, *words: str) -> list[Figure]:
+def figures(
+    module: str, function: str, devices: int, *words: str, threads: int | None = None
+) -> list[Figure]:
     """What a function of a module measures, in a new process.
 
     Args:
@@ -31,16 +33,18 @@ def figures(module: str, function: str, devices: int, *words: str) -> list[Figur
         function: of it; takes `words`, returns a list of figures.
         devices: into which the CPU is split.
         *words: its arguments.
+        threads: of XLA on the CPU; None for as many as there are cores.
 
     Raises:
         RuntimeError: it failed; the message is what it printed.
     """
     command = [sys.executable, "-m", __name__, module, function, str(devices), *words]
     flags = f"{os.environ.get('XLA_FLAGS', '')} {PATIENCE}".strip()
+    pool = {"NPROC": str(threads)} if threads else {}  # which XLA reads
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": flags},
+        env={**os.environ, "XLA_FLAGS": flags, **pool},
         capture_output=True,
         text=True,
     )

@@ -5,7 +5,9 @@ frequent words dropped at 1e-3, the rate from 0.1 down; a word counts each time 
 read, kept or dropped. Ours takes 256 pairs a step, in the order of the text, a hundred
 steps in one call; gensim, its C code, pair by pair, with two workers, which write over
 each other. Both make their batches as they go. What they learn is compared first: the
-cosines of the hundred most frequent words with each other must correlate.
+cosines of the hundred most frequent words with each other must correlate. XLA has one
+thread: with two, which wait for each other in operations of microseconds, it takes
+twice as long. The next batches are made meanwhile.
 
 `shared` is another algorithm, with the same settings: 16 pairs share their five
 negatives, and come in an order drawn anew in each epoch, so that they are seldom of

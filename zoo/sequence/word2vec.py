@@ -14,7 +14,8 @@ A step reads and writes the rows of its words alone: it costs the same whatever 
 All rows of a batch are seen at the vectors before the step, and their updates add up,
 so at a batch of one it is the authors' program. Take some hundreds of rows, and no more
 than an eighth of the words: what a frequent word gets in one step grows with them, and
-where it is too much, vectors diverge.
+where it is too much, vectors diverge. On a CPU give XLA one thread, `NPROC=1` in the
+environment: its steps are of microseconds, and threads wait for each other as long.
 
 Devices share the rows of a batch, and tell each other which they were; the state is
 the same everywhere. What is drawn belongs to the row, by the step's key and `index`;
