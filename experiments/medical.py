@@ -23,13 +23,14 @@ With pairs, a network by the absolute difference alone is far better than what n
 learning, and a discriminator adds to none of these figures: they are by pixels, and
 heads of 32 pixels have few ways to be. Without pairs, CycleGAN comes within three
 decibels of what pairs teach, and a network that knows masks of t2 alone finds the white
-matter in its t2 of a t1; with an identity, which the paper has for photos of paintings,
-ventricles stay dark (12.5 decibels, Dice 0.443). Of ends of heads, features before
-learning give 0.752: what two GANs have seen without answers is worth something, and yet
-two numbers that a person would think of, the mean and the greatest brightness, give
-0.838; and what the two draw is poor after so few steps. How lesions are scored, how
-much of the gradient is reversed, CycleGAN's weights and which features the classifier
-is given were chosen with this seed. Seven minutes of a CPU core, half of it compiling.
+matter in its t2 of a t1; with the paper's weights, 10 for the way there and back and 5
+for an identity, ventricles stay dark (12.5 decibels, Dice 0.443). Of ends of heads,
+features before learning give 0.752: what two GANs have seen without answers is worth
+something, and yet two numbers that a person would think of, the mean and the greatest
+brightness, give 0.838; and what the two draw is poor after so few steps. How lesions
+are scored, how much of the gradient is reversed, CycleGAN's weights and which features
+the classifier is given were chosen with this seed. Seven minutes of a CPU core, half of
+it compiling.
 
 The slices are phantoms, drawn by `zoo.data.phantoms` in two contrasts, t1 and t2, with
 their tissues; the heads of the test are others. With `--template` they are slices of
